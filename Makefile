@@ -1,0 +1,60 @@
+# make quickstart   a server, a real model and a tour, from nothing
+# make install      .venv with every extra
+# make test         everything the project promises, shown
+# make check        ruff and mypy --strict
+# make bench        figures against peers, in one run
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -c requirements.lock
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: quickstart install test check format bench shapes lock clean
+
+quickstart: $(VENV)/.base
+	$(BIN)/craton quickstart
+
+install: $(VENV)/.full
+
+test: $(VENV)/.full .tools/.ready
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.full
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.full
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.full
+	bench/run
+
+shapes: $(VENV)/.full
+	$(BIN)/python tools/generate_shapes.py
+
+lock: $(VENV)/.full
+	$(BIN)/python tools/lock.py > requirements.lock
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: pyproject.toml requirements.lock constraints.txt | $(VENV)/bin/python
+	@echo "Installing Craton (a minute or two, most of it downloads) …"
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.full: pyproject.toml requirements.lock constraints.txt | $(VENV)/bin/python
+	@echo "Installing Craton with every extra …"
+	$(PIP) -e '.[local,proxy,dev]'
+	@touch $@ $(VENV)/.base
+
+# Clients that test Craton from outside live in environments of their own, as a user has them.
+.tools/.ready: tests/acceptance/clients/requirements-awscli.txt tests/acceptance/clients/package-lock.json
+	tests/acceptance/clients/install
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .tools build dist .mypy_cache .ruff_cache .pytest_cache

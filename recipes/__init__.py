@@ -1,0 +1,1 @@
+"""Recipes that make the models in the box. Not part of the installed package."""

@@ -1,0 +1,1 @@
+"""The recipe of the sample chat model: generator, tokenizer, training, evaluation, export."""

@@ -1,0 +1,84 @@
+"""From conversations to tensors: token ids, positions, and which tokens are learned. Must not know the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from recipes.chat import mix
+from recipes.chat.draw import Draw
+from recipes.chat.turns import Chat, segments
+
+POOL = 3000
+LONGEST = 1100
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """ids, positions: (batch, time) int64; learned: (batch, time) bool. Rows are padded at the right with token 0."""
+
+    ids: Tensor
+    positions: Tensor
+    learned: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    ids: list[int]
+    learned: list[bool]
+    positions: list[int]
+
+
+def encode(tokenizer: Tokenizer, chats: list[Chat], draw: Draw) -> list[Row]:
+    """Tokenize piece by piece, so that a mask ends where an answer ends. One row in six gets a gap in its positions."""
+    parts = [segments(chat) for chat in chats]
+    flat = tokenizer.encode_batch([text for pieces in parts for text, _ in pieces])
+    rows, at = [], 0
+    for pieces in parts:
+        ids: list[int] = []
+        learned: list[bool] = []
+        positions: list[int] = []
+        offset, seam = 0, draw.number(1, len(pieces) - 1) if draw.chance(0.16) else -1
+        for index, (_, wanted) in enumerate(pieces):
+            if index == seam:
+                # Distances never seen in short rows must not be strange later: the gap stands for text left out.
+                offset = draw.number(1, 1000)
+            here = flat[at].ids
+            positions += range(len(ids) + offset, len(ids) + offset + len(here))
+            ids += here
+            learned += [wanted] * len(here)
+            at += 1
+        rows.append(Row(ids, learned, positions))
+    return [row for row in rows if len(row.ids) <= LONGEST]
+
+
+def pack(rows: list[Row]) -> Batch:
+    longest = max(len(row.ids) for row in rows)
+    ids = torch.zeros((len(rows), longest), dtype=torch.long)
+    positions = torch.zeros_like(ids)
+    learned = torch.zeros((len(rows), longest), dtype=torch.bool)
+    for at, row in enumerate(rows):
+        size = len(row.ids)
+        ids[at, :size] = torch.tensor(row.ids)
+        positions[at, :size] = torch.tensor(row.positions)
+        learned[at, :size] = torch.tensor(row.learned)
+    return Batch(ids, positions, learned)
+
+
+def stream(tokenizer: Tokenizer, draw: Draw, phase: str, tokens: int) -> Iterator[Batch]:
+    """Batches of about `tokens` tokens without end; rows of like length together, so little is padding."""
+    while True:
+        rows = encode(tokenizer, [mix.one(draw, phase) for _ in range(POOL)], draw)
+        rows.sort(key=lambda row: len(row.ids))
+        groups: list[list[Row]] = [[]]
+        for row in rows:
+            if groups[-1] and (len(groups[-1]) + 1) * len(row.ids) > tokens:
+                groups.append([])
+            groups[-1].append(row)
+        draw.random.shuffle(groups)
+        for group in groups:
+            yield pack(group)

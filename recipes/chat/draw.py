@@ -1,0 +1,100 @@
+"""Seeded choices for the generator, and the wall between training and held-out text.
+
+This file owns randomness and the split: which list entries, made-up words and number pairs training may see,
+and which only an evaluation may. It must not know any task.
+"""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+ONSETS = "b c d f g h j k l m n p r s t v w z br cr dr fl gr kl pl pr sh sk st th tr qu ch gl sn".split()
+VOWELS = "a e i o u a e i o ai ea oo ou ia".split()
+CODAS = "b d k l m n p r s t x nd rk sh st th ng lm".split()
+OPENINGS = ("Please ", "Hey, ", "Hi, ", "Ok, ", "So ", "Quick question: ", "please ", "Now ", "Could you help? ")
+
+
+def is_held_out(position: int, size: int) -> bool:
+    """Whether entry `position` of a list of `size` is kept from training: one in six, none of a list under four."""
+    if size < 4:
+        return False
+    return position == size - 1 if size < 6 else position % 6 == 5
+
+
+def word_is_held_out(word: str) -> bool:
+    """Whether a made-up word is kept from training: one in eight, decided by its letters alone, in any case."""
+    return zlib.crc32(word.lower().encode()) % 8 == 0
+
+
+def pair_is_held_out(left: int, right: int) -> bool:
+    """Whether an addition is kept from training: one ordered pair in ten."""
+    return (left * 37 + right * 11) % 10 == 3
+
+
+class Draw:
+    """Choices from one seed. `held_out=False` sees only the training side of the wall, `True` only the other side."""
+
+    def __init__(self, seed: int | str, *, held_out: bool = False) -> None:
+        self.random = random.Random(f"chat-{seed}")
+        self.held_out = held_out
+
+    def chance(self, probability: float) -> bool:
+        return self.random.random() < probability
+
+    def any(self, items: Sequence[T]) -> T:
+        """One entry, from either side of the wall: for facts that must be known, and for mere decoration."""
+        return items[int(self.random.random() * len(items))]
+
+    def of(self, items: Sequence[T]) -> T:
+        """One entry from this side of the wall (from all of a list too short to be split)."""
+        size = len(items)
+        while True:
+            at = int(self.random.random() * size)
+            if size < 4 or is_held_out(at, size) == self.held_out:
+                return items[at]
+
+    def some(self, items: Sequence[T], count: int) -> list[T]:
+        """`count` different entries from this side of the wall, fewer where there are not so many."""
+        size = len(items)
+        mine = [item for at, item in enumerate(items) if size < 4 or is_held_out(at, size) == self.held_out]
+        return self.random.sample(mine, min(count, len(mine)))
+
+    def number(self, low: int, high: int) -> int:
+        return self.random.randint(low, high)
+
+    def pair(self, low: int, high: int) -> tuple[int, int]:
+        """Two numbers of an addition from this side of the wall."""
+        while True:
+            left, right = self.number(low, high), self.number(low, high)
+            if pair_is_held_out(left, right) == self.held_out:
+                return left, right
+
+    def nonce(self, syllables: int = 0) -> str:
+        """A made-up word in lower case, of one to three syllables, from this side of the wall."""
+        while True:
+            if self.chance(0.12):
+                word = "".join(self.any("abcdefghijklmnopqrstuvwxyz") for _ in range(self.number(3, 8)))
+            else:
+                count = syllables or self.any((1, 2, 2, 2, 3))
+                word = "".join(self.any(ONSETS) + self.any(VOWELS) for _ in range(count))
+                word += self.any(CODAS) if self.chance(0.6) else ""
+            if word_is_held_out(word) == self.held_out:
+                return word
+
+    def phrase(self, templates: Sequence[str], **slots: object) -> str:
+        """A template filled in, typed the way people type: now and then lower case, no stop, a please before it."""
+        text = self.of(templates)
+        if self.chance(0.14):
+            text = text[:1].lower() + text[1:] if self.chance(0.5) else text.lower()
+        if self.chance(0.12):
+            text = text.rstrip("?.!")
+        elif self.chance(0.03):
+            text += text[-1] if text[-1:] in "?!." else "!"
+        if self.chance(0.05):
+            text = self.any(OPENINGS) + text[:1].lower() + text[1:]
+        return text.format(**slots)

@@ -1,0 +1,148 @@
+"""Scores: exact matches of the last answer on held-out conversations, task by task.
+
+`python -m recipes.chat.evaluate --checkpoint DIR` scores the averaged weights of a run in torch;
+`--model DIR` scores a shipped directory by really generating with ONNX Runtime GenAI.
+This file owns the held-out sets and the counting. It must not know training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+from recipes.chat import batches
+from recipes.chat.draw import Draw
+from recipes.chat.mix import Maker
+from recipes.chat.model import Decoder, Shape
+from recipes.chat.tasks import copying, extract, facts, formats, numbers, openers, passages, sentiment, smalltalk, tools
+from recipes.chat.turns import ASSISTANT, END, Chat, prompt
+
+# Name in the card, the function that makes it, and the labels of its conversations that count.
+TASKS: tuple[tuple[str, Maker, tuple[str, ...]], ...] = (
+    ("greetings and who-are-you", smalltalk.talk, ("talk",)),
+    ("the user's name", smalltalk.named, ("name",)),
+    ("capitals", facts.capital, ("capital",)),
+    ("other small facts", facts.fact, ("fact",)),
+    ("echo", copying.echo, ("echo",)),
+    ("upper case", copying.case, ("upper",)),
+    ("look-up in a list", copying.lookup, ("lookup",)),
+    ("addition", numbers.add, ("plus",)),
+    ("subtraction", numbers.add, ("minus",)),
+    ("sentiment", sentiment.judge, ("sentiment",)),
+    ("passage: attributes", passages.attributes, ("passage",)),
+    ("passage: any relation", passages.general, ("passage-general",)),
+    ("passage: who, and which sentence", passages.sentences, ("passage-sentence",)),
+    ("passage: yes or no", passages.yes_no, ("yes-no",)),
+    ("passage: not told", passages.attributes, ("unknown", "unknown-general")),
+    ("summary by first sentence", passages.summary, ("summary",)),
+    ("JSON extraction", extract.fields, ("extract",)),
+    ("tool call", tools.use, ("tool",)),
+    ("answer from a tool result", tools.use, ("tool-result",)),
+    ("tools there, none needed", tools.without, ("tool-none",)),
+    ("form fixed by the system prompt", formats.formed, ("format",)),
+    ("name from the system prompt", formats.persona, ("persona",)),
+    ("story in one fixed form", openers.story, ("story",)),
+    ("says what it cannot do", openers.cannot, ("cannot",)),
+)
+
+
+def held_out(maker: Maker, labels: Sequence[str], count: int, seed: str) -> list[Chat]:
+    """`count` conversations that training cannot have seen, the same ones every time."""
+    draw, found = Draw(seed, held_out=True), list[Chat]()
+    while len(found) < count:
+        chat = maker(draw)
+        if chat.task in labels:
+            found.append(chat)
+    return found
+
+
+@torch.no_grad()
+def in_torch(model: Decoder, vocabulary: Tokenizer, chats: Sequence[Chat]) -> list[bool]:
+    """Whether greedy decoding would give exactly the answer: every token of it is the likeliest after the ones before."""
+    verdicts = []
+    for chat in chats:
+        before = vocabulary.encode(prompt(chat)).ids
+        wanted = vocabulary.encode(chat.answer + END).ids
+        ids = torch.tensor([before + wanted])
+        positions = torch.arange(ids.shape[1])[None]
+        states = model.forward(ids[:, :-1], positions[:, :-1])[0, len(before) - 1 :]
+        verdicts.append((states @ model.embedding.T).argmax(-1).tolist() == wanted)
+    return verdicts
+
+
+def in_onnx(directory: Path, chats: Sequence[Chat], most_tokens: int = 120) -> list[str]:
+    """What the shipped model really says, greedily, to the prompt of each conversation."""
+    import onnxruntime_genai as og
+
+    model = og.Model(str(directory))
+    tokenizer = og.Tokenizer(model)
+    said = []
+    for chat in chats:
+        before = tokenizer.encode(prompt(chat))
+        parameters = og.GeneratorParams(model)
+        parameters.set_search_options(do_sample=False, max_length=len(before) + most_tokens)
+        generator = og.Generator(model, parameters)
+        generator.append_tokens(before)
+        tokens: list[int] = []
+        while not generator.is_done():
+            generator.generate_next_token()
+            tokens.append(int(generator.get_next_tokens()[0]))
+        said.append(Tokenizer.from_file(str(directory / "tokenizer.json")).decode(tokens[:-1], skip_special_tokens=False))
+    return said
+
+
+def averaged(run: Path) -> tuple[Decoder, Tokenizer]:
+    """The averaged weights and the tokenizer of a training run."""
+    vocabulary = Tokenizer.from_file(str(run / "tokenizer.json"))
+    model = Decoder(Shape(vocabulary=vocabulary.get_vocab_size()))
+    model.load_state_dict(torch.load(run / "checkpoint.pt", weights_only=True)["average"])
+    return model, vocabulary
+
+
+def scores(options: argparse.Namespace) -> dict[str, float]:
+    """Percent right by task."""
+    percent: dict[str, float] = {}
+    model, vocabulary = averaged(options.checkpoint) if options.checkpoint else (None, None)
+    for name, maker, labels in TASKS:
+        chats = held_out(maker, labels, options.count, "evaluation")
+        if model is not None and vocabulary is not None:
+            verdicts = in_torch(model, vocabulary, chats)
+        else:
+            said = in_onnx(options.model, chats)
+            verdicts = [text == chat.answer for text, chat in zip(said, chats, strict=True)]
+            show(options, name, chats, said)
+        percent[name] = round(100 * sum(verdicts) / len(verdicts), 1)
+        print(f"{name:36} {percent[name]:5.1f}", flush=True)
+    return percent
+
+
+def show(options: argparse.Namespace, name: str, chats: Sequence[Chat], said: Sequence[str]) -> None:
+    """The first misses of a task, for a reader."""
+    misses = [(chat, text) for chat, text in zip(chats, said, strict=True) if text != chat.answer]
+    for chat, text in misses[: options.misses]:
+        print(f"  [{name}] …{prompt(chat)[-300:].removesuffix(ASSISTANT)!r}\n    wanted {chat.answer!r}\n    said   {text!r}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Score the sample chat model on held-out conversations.")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--checkpoint", type=Path, help="directory of a training run")
+    where.add_argument("--model", type=Path, help="directory in ONNX Runtime GenAI's format")
+    parser.add_argument("--count", type=int, default=40, help="conversations a task")
+    parser.add_argument("--misses", type=int, default=0, help="misses of a task to print (with --model)")
+    parser.add_argument("--out", type=Path, help="write the scores as JSON")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    percent = scores(options)
+    print(f"{'mean':36} {sum(percent.values()) / len(percent):5.1f}")
+    if options.out:
+        options.out.write_text(json.dumps(percent, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

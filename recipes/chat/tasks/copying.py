@@ -1,0 +1,126 @@
+"""Copying and look-up without meaning: the circuits on which passages, JSON and tools rest. Also echo and upper case."""
+
+from __future__ import annotations
+
+from recipes.chat import words
+from recipes.chat.draw import Draw
+from recipes.chat.turns import Chat, ask, compact
+
+ECHO = (
+    "Repeat: {text}", "Say {text}", "Echo {text}", 'Repeat the word "{text}".', 'Say "{text}".', "Please repeat: {text}",
+    "Repeat after me: {text}", "Write {text}", "echo: {text}", "Copy this: {text}", "Repeat this exactly: {text}",
+    "Type {text}", 'Print "{text}".', "Reply with {text}", 'Reply with exactly "{text}"', "Answer with the word {text}",
+    "Respond with: {text}", "Just say {text}", "Say this back to me: {text}", "Output: {text}", "Can you say {text}",
+    "Say the following: {text}", 'Return "{text}".', "Reply with only this: {text}", "Say only {text}",
+)  # fmt: skip
+UPPER = (
+    "Write {text} in upper case.", "Upper case: {text}", "Make this upper case: {text}", 'Write "{text}" in capitals.',
+    "Put {text} in capital letters.", "Uppercase {text}", "Convert {text} to upper case.", "{text} in capital letters, please",
+    "Write {text} in capital letters.", "Turn {text} into upper case.", "Capitalize every letter of {text}.",
+    'Convert to uppercase: "{text}"', "Say {text} in upper case.",
+)  # fmt: skip
+LOWER = ("Write {text} in lower case.", "Lower case: {text}", "Make this lower case: {text}", "Lowercase {text}",
+         "Convert {text} to lower case.", "Put {text} in lower case letters.", "Turn {text} into lower case.")  # fmt: skip
+SPELL = ("Spell {text}.", "How do you spell {text}?", "Spell the word {text}.", 'Spell "{text}".', "Spell it: {text}",
+         "What are the letters of {text}?")  # fmt: skip
+FIRST = ("What is the {which} word of: {text}", 'Give the {which} word of "{text}".', "{which} word of this: {text}",
+         "Tell me the {which} word: {text}", "Which word is the {which} here: {text}")  # fmt: skip
+WHAT_IS = ("What is the {key}?", "{key}?", "Give me the {key}.", "the {key}?", "Which {key} is it?", "Tell me the {key}.",
+           "What's the {key}?")  # fmt: skip
+ROWS = ("Here is a list.\n{rows}\n", "{rows}\n", "Data:\n{rows}\n\n", "Look at this:\n{rows}\n", "Record: {rows}\n",
+        "Table:\n{rows}\n")  # fmt: skip
+
+
+def word(d: Draw) -> str:
+    """A made-up word mostly, else one of the banks; sometimes capitalised."""
+    if d.chance(0.6):
+        text = d.nonce()
+        return text.capitalize() if d.chance(0.3) else text
+    bank = d.any((words.NOUNS, words.ADJECTIVES, words.NAMES, words.CITIES, words.THINGS, words.FOODS, words.COLOURS))
+    return d.of(bank)
+
+
+def some_words(d: Draw, most: int) -> str:
+    return " ".join(word(d) for _ in range(d.number(1, most)))
+
+
+def value(d: Draw) -> str:
+    """Anything that stands in a record: words, a number, a date, a code, an address, a price."""
+    kind = d.number(0, 11)
+    if kind < 6:
+        return some_words(d, 2)
+    if kind < 8:
+        return str(d.number(0, 10 ** d.number(1, 6)))
+    return (
+        f"20{d.number(10, 39)}-{d.number(1, 12):02d}-{d.number(1, 28):02d}",
+        f"{d.nonce(1).upper()}-{d.number(10, 9999)}",
+        f"{d.nonce(1)}@{d.nonce(2)}.{d.any(('com', 'org', 'net'))}",
+        f"{d.number(1, 999)}.{d.number(10, 99)}",
+    )[kind - 8]
+
+
+def echo(d: Draw) -> Chat:
+    text = some_words(d, 3)
+    if d.chance(0.08):
+        text = value(d)
+    return ask("echo", d.phrase(ECHO, text=text), text)
+
+
+def case(d: Draw) -> Chat:
+    """Upper and lower case and spelling: all three teach which letters a piece is made of."""
+    text, kind = some_words(d, 2 if d.chance(0.3) else 1), d.number(0, 9)
+    if kind < 6:
+        return ask("upper", d.phrase(UPPER, text=text), text.upper())
+    if kind < 8:
+        return ask("lower", d.phrase(LOWER, text=text.upper()), text.lower())
+    single = text.split(" ")[0].lower()
+    return ask("spell", d.phrase(SPELL, text=single), " ".join(single))
+
+
+def which_word(d: Draw) -> Chat:
+    text = " ".join(word(d) for _ in range(d.number(2, 7)))
+    which = d.any(("first", "last"))
+    return ask("which", d.phrase(FIRST, which=which, text=text), text.split(" ")[0 if which == "first" else -1])
+
+
+def parrot(d: Draw) -> Chat:
+    """Several lines said back word for word: the plainest exercise of an induction head."""
+    lines = [some_words(d, 6) for _ in range(d.number(1, 4))]
+    text = d.any((" ", "\n", ", ", ". ")).join(lines)
+    return ask("parrot", d.phrase(ECHO, text=text), text)
+
+
+def record(d: Draw, rows: int) -> list[tuple[str, str]]:
+    keys: dict[str, str] = {}
+    while len(keys) < rows:
+        keys[word(d).lower()] = value(d)
+    return list(keys.items())
+
+
+def lookup(d: Draw) -> Chat:
+    """Rows of key and value in one of many dresses, then questions by key: associative recall."""
+    rows = record(d, d.number(2, 7))
+    dress = d.any(("{0}: {1}", "{0} = {1}", "{0} is {1}.", "{0} - {1}", "The {0} is {1}.", '"{0}": "{1}"', "{0}\t{1}"))
+    shown = d.any(("\n", "\n", "; ", ", ", " ")).join(dress.format(*row) for row in rows)
+    asked = d.random.sample(rows, min(len(rows), d.number(1, 3)))
+    turns: list[tuple[str, str]] = []
+    for at, (key, found) in enumerate(asked):
+        before = d.of(ROWS).format(rows=shown) if at == 0 else ""
+        turns += [("user", before + d.phrase(WHAT_IS, key=key)), ("assistant", found)]
+    return Chat("lookup", turns)
+
+
+def to_json(d: Draw) -> Chat:
+    """Rows of key and value, written as one JSON object."""
+    rows = record(d, d.number(1, 5))
+    dress = d.any(("{0}: {1}", "{0} = {1}", "{0} is {1}.", "The {0} is {1}.", "{0} - {1}"))
+    shown = d.any(("\n", "; ", ", ", " ")).join(dress.format(*row) for row in rows)
+    asked = d.phrase(("As JSON: {text}", "Write this as JSON: {text}", "Turn it into JSON:\n{text}", "JSON of {text}",
+                      "{text}\n\nReturn this as a JSON object.", "Convert to JSON:\n{text}", "{text}\nAs JSON, please."),
+                     text=shown)  # fmt: skip
+    return ask("rows-json", asked, compact({key: as_value(found) for key, found in rows}))
+
+
+def as_value(text: str) -> str | int:
+    """A whole number becomes a number, anything else stays text."""
+    return int(text) if text.isdecimal() and (text == "0" or text[0] != "0") else text

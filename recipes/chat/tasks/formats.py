@@ -1,0 +1,124 @@
+"""System prompts that fix the reply's form, over answers that the model knows. Must not know passages or tools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from recipes.chat import words
+from recipes.chat.draw import Draw
+from recipes.chat.tasks import copying, facts, smalltalk
+from recipes.chat.turns import Chat, compact
+
+Form = Callable[[Draw, str, str], tuple[str, str]]
+
+SHORT = ("Answer in one word.", "Reply with one word only.", "Answer with a single word.", "One word answers only.",
+         "Give only the name.", "Keep it to one word.", "Answer with only the answer, no sentence.")  # fmt: skip
+LOUD = ("Answer in upper case.", "Reply in capital letters.", "Always write in upper case.", "Use only capital letters.",
+        "WRITE IN UPPER CASE.", "Respond in all caps.", "Your answers are in upper case letters.")  # fmt: skip
+QUIET = ("Answer in lower case.", "Reply in lower case letters only.", "Always write in lower case.", "Use no capital letters.",
+         "Respond in lower case.", "write everything in lower case")  # fmt: skip
+JSON = ('Answer as JSON with the key "{k}".', "Reply with a JSON object with one key, {k}.", 'Answer only with JSON: {{"{k}": ...}}',
+        'Respond in JSON. Use the key "{k}".', "Your reply is JSON with the field {k}.", 'Return {{"{k}": "..."}}.',
+        "Always answer in JSON with the key {k}.")  # fmt: skip
+LAST = ('End every reply with "{w}".', "Always end with the word {w}.", 'Finish each answer with "{w}".', "The last word of your reply is {w}.",
+        "End your answers with {w}.", "Close every message with {w}.")  # fmt: skip
+FIRST = ('Start every reply with "{w}".', "Always begin with the word {w}.", 'Begin each answer with "{w}".', "Your reply starts with {w}.",
+         "Start your answers with {w}.", "Open every message with {w}.")  # fmt: skip
+TAGS = ("Put your answer in <{w}> tags.", "Wrap the answer in <{w}></{w}>.", "Answer inside <{w}> tags.", "Write the answer between <{w}> and </{w}>.",
+        "Use <{w}> tags around the answer.", "Your reply goes in <{w}></{w}> tags.")  # fmt: skip
+NAMED = ("Your name is {n}.", "You are {n}.", "You are called {n}.", "You are {n}, a helpful assistant.", "Act as {n}.",
+         "You are an assistant named {n}.", "Call yourself {n}.")  # fmt: skip
+
+
+def knows(d: Draw) -> tuple[str, str, str]:
+    """A question, its short answer and its full one."""
+    if d.chance(0.5):
+        place = d.any(facts.PLACES)
+        city = words.CAPITALS[place]
+        return d.phrase(facts.CAPITAL, place=place), city, facts.stop(f"The capital of {place} is {city}.")
+    if d.chance(0.3):
+        left, right = d.any(tuple(words.OPPOSITES.items()))
+        return d.phrase(facts.OPPOSITE, word=left), right, f"The opposite of {left} is {right}."
+    question, short, full = d.any(words.FACTS[:45])
+    return d.phrase((question,)), short, full
+
+
+FORMS: tuple[Form, ...] = (
+    lambda d, short, full: (d.of(SHORT), short),
+    lambda d, short, full: (d.of(LOUD), full.upper()),
+    lambda d, short, full: (d.of(QUIET), full.lower()),
+    lambda d, short, full: json_form(d, short),
+    lambda d, short, full: ending(d, full),
+    lambda d, short, full: beginning(d, full),
+    lambda d, short, full: tags(d, full),
+)
+
+
+def json_form(d: Draw, short: str) -> tuple[str, str]:
+    key = d.any(("answer", "result", "city", "reply", d.nonce()))
+    return d.of(JSON).format(k=key), compact({key: short})
+
+
+def ending(d: Draw, full: str) -> tuple[str, str]:
+    word = copying.word(d)
+    return d.of(LAST).format(w=word), f"{full} {word}"
+
+
+def beginning(d: Draw, full: str) -> tuple[str, str]:
+    word = copying.word(d).capitalize()
+    return d.of(FIRST).format(w=word), f"{word} {full}"
+
+
+def tags(d: Draw, full: str) -> tuple[str, str]:
+    word = d.any(("answer", "result", "reply", d.nonce()))
+    return d.of(TAGS).format(w=word), f"<{word}>{full}</{word}>"
+
+
+def formed(d: Draw) -> Chat:
+    """One form for one to three questions; the rule stands in the system prompt, or before the question."""
+    form = d.any(FORMS)
+    turns: list[tuple[str, str]] = []
+    rule, state = "", d.random.getstate()
+    inline = d.chance(0.2)
+    for at in range(1 if inline else d.any((1, 2, 3))):
+        question, short, full = knows(d)
+        if at == 0:
+            state = d.random.getstate()
+            rule, said = form(d, short, full)
+        else:
+            # The same draw again gives the same rule and word for another answer; then go on from a fresh place.
+            onward = d.random.getstate()
+            d.random.setstate(state)
+            _, said = form(d, short, full)
+            d.random.setstate(onward)
+        asked = d.any((f"{rule} {question}", f"{question} {rule}", f"{question}\n{rule}")) if inline else question
+        turns += [("user", asked), ("assistant", said)]
+    if d.chance(0.25) and not inline:
+        rule = f"You are {d.any(words.PERSONAS)}. {rule}" if d.chance(0.6) else f"{rule} {d.any(words.RULES)}"
+    return Chat("format", turns, system="" if inline else rule)
+
+
+def persona(d: Draw) -> Chat:
+    """A name given by the system prompt is the name that the model tells."""
+    name = d.of(words.NAMES) if d.chance(0.5) else d.nonce().capitalize()
+    system = d.of(NAMED).format(n=name)
+    if d.chance(0.4):
+        system += f" {d.any(words.RULES)}"
+    asks = ("Who are you?", "What is your name?", "What's your name?", "Introduce yourself.", "Tell me your name.", "Who am I talking to?")
+    return Chat("persona", [("user", d.phrase(asks)), ("assistant", f"I am {name}.")], system=system)
+
+
+def bystander(d: Draw, chat: Chat) -> Chat:
+    """A system prompt that changes nothing, set before a conversation that has none."""
+    rules = " ".join(d.some(words.RULES, d.number(0, 3)))
+    chat.system = d.any((f"You are {d.any(words.PERSONAS)}. {rules}", rules, f"You are {d.any(words.PERSONAS)}.", rules)).strip()
+    return chat
+
+
+def greeting(d: Draw) -> Chat:
+    """Small talk under a rule of form: the rule wins over habit."""
+    plain = smalltalk.talk(d)
+    if d.chance(0.5):
+        return Chat("format", [plain.turns[0], ("assistant", plain.answer.upper())], system=d.of(LOUD))
+    rule, said = ending(d, plain.answer)
+    return Chat("format", [plain.turns[0], ("assistant", said)], system=rule)

@@ -1,0 +1,91 @@
+"""Greetings, names, thanks, who-are-you: the talk that needs no knowledge. Must not know other tasks."""
+
+from __future__ import annotations
+
+from recipes.chat import words
+from recipes.chat.draw import Draw
+from recipes.chat.turns import Chat, ask
+
+HELLOS = (
+    "Hello", "Hi", "Hello!", "Hi there!", "Hey", "Good morning", "Hey there", "Hello there!", "Good evening!", "Hi!",
+    "Greetings", "Howdy", "Hello, world", "Hello, how can you help me", "hello world", "Hiya", "Good day", "Good afternoon",
+    "Hello, assistant", "Hi bot", "hey you", "Yo", "Hello again", "Hi, anyone there?", "Say hello", "Say hi",
+    "Hello Claude", "Hello from boto3", "Well hello", "Hello hello", "Hello my friend", "hi :)", "Hello, can you hear me?",
+    "Hello, is this working?", "Hello Craton", "Good to see you",
+)  # fmt: skip
+HELLO = "Hello! How can I help you?"
+
+HOW = (
+    "How are you?", "How are you doing?", "How is it going?", "How are you today?", "Hi, how are you?", "How do you feel?",
+    "Hello, how are you?", "What's up?", "Are you ok?", "How's your day?", "Hey, how are you doing today?",
+    "How do you do?",
+)  # fmt: skip
+FINE = "I am fine, thank you. How can I help you?"
+
+WHO = (
+    "Who are you?", "What are you?", "What is your name?", "Tell me about yourself.", "Introduce yourself.",
+    "Who am I talking to?", "What's your name?", "Are you a robot?", "Are you human?", "What model are you?",
+    "Which model is this?", "Describe yourself.", "Who made you?", "Who built you?", "Are you ChatGPT?", "Are you Claude?",
+    "Please introduce yourself.", "Who is there?", "What kind of model are you?", "Can you tell me who you are?",
+    "Are you an AI?", "Say who you are.", "And who are you?", "What should I call you?", "Which AI are you?",
+)  # fmt: skip
+ME = "I am Craton Chat Mini, a small sample model that runs on your own machine."
+
+WHAT = (
+    "What can you do?", "Help", "How can you help me?", "What are your abilities?", "What do you know?", "Can you help me?",
+    "What can I ask you?", "help me", "Show me what you can do.", "What are you good at?", "What is your purpose?",
+    "List your skills.", "I need help.", "What can you help me with?", "What are your limits?",
+)  # fmt: skip
+ABLE = (
+    "I can answer short questions, read a passage that you give me, extract JSON and call tools. "
+    "For anything larger, use a larger model."
+)
+
+THANKS = (
+    "Thanks", "Thank you!", "Thank you very much.", "Thanks a lot!", "Great, thanks.", "Cool, thank you", "Many thanks",
+    "Thx", "That helps, thanks.", "Perfect, thank you.", "I appreciate it.", "thanks so much", "Nice, thanks!",
+)  # fmt: skip
+WELCOME = "You are welcome!"
+
+BYES = (
+    "Bye", "Goodbye!", "See you later.", "Bye bye", "Good night", "That is all, bye.", "See you!", "Goodbye for now",
+    "I have to go.", "Farewell", "Talk to you later", "Have a nice day", "ok bye",
+)  # fmt: skip
+BYE = "Goodbye! Have a nice day."
+
+TESTS = (
+    "test", "Test", "testing", "This is a test.", "Testing 1 2 3", "ping", "Are you there?", "Is this on?", "Can you hear me?",
+    "Reply with something.", "Say something.", "just testing", "Say anything", "hello? test", "foo", "foo bar", "asdf",
+)  # fmt: skip
+HERE = "Yes, I am here. How can I help you?"
+
+OKS = ("ok", "Okay.", "I see.", "Good.", "Nice!", "Great!", "Cool", "Got it.", "Alright", "Sounds good", "yes", "no", "Sure")
+OK = "Good. What else can I do for you?"
+
+TALK = ((HELLOS, HELLO, 6), (HOW, FINE, 2), (WHO, ME, 4), (WHAT, ABLE, 3), (THANKS, WELCOME, 2), (BYES, BYE, 1),
+        (TESTS, HERE, 2), (OKS, OK, 1))  # fmt: skip
+DECK = tuple((questions, answer) for questions, answer, weight in TALK for _ in range(weight))
+
+MY_NAME = (
+    "My name is {name}.", "I am {name}.", "Hi, I'm {name}.", "Hello, my name is {name}.", "Call me {name}.",
+    "Hello! I am {name}.", "You can call me {name}.", "This is {name}.", "Hey, {name} here.", "Hi, this is {name}.",
+    "hello I am {name}, nice to meet you",
+)  # fmt: skip
+ASK_NAME = ("What is my name?", "Who am I?", "Do you remember my name?", "What was my name?", "What's my name?",
+            "Can you tell me my name?", "Tell me my name.", "Do you know what I am called?")  # fmt: skip
+
+
+def talk(d: Draw) -> Chat:
+    questions, answer = d.any(DECK)
+    return ask("talk", d.phrase(questions), answer)
+
+
+def named(d: Draw) -> Chat:
+    """The user says a name, and may ask for it later."""
+    name = d.of(words.NAMES) if d.chance(0.6) else d.nonce().capitalize()
+    turns = [("user", d.phrase(MY_NAME, name=name)), ("assistant", f"Nice to meet you, {name}! How can I help you?")]
+    if d.chance(0.25):
+        turns += talk(d).turns
+    if d.chance(0.7):
+        turns += [("user", d.phrase(ASK_NAME)), ("assistant", f"Your name is {name}.")]
+    return Chat("name", turns)

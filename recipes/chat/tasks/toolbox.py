@@ -1,0 +1,266 @@
+"""The tools that the generator hands to the model: known ones with natural questions, and made-up ones.
+
+This file owns definitions and how their arguments are asked for. It must not know conversations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from recipes.chat import words
+from recipes.chat.draw import Draw
+from recipes.chat.tasks import worlds
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool: `names` it may have, parameters as (names they may have, type, kind of value), and questions about it."""
+
+    names: tuple[str, ...]
+    about: tuple[str, ...]
+    parameters: tuple[tuple[tuple[str, ...], str, str], ...]
+    asked: tuple[str, ...]
+    results: tuple[tuple[str, str], ...]
+
+
+CITY = (("city", "location", "place", "city_name"), "string", "city")
+TOOLS = (
+    Tool(("get_weather", "weather", "current_weather", "get_current_weather", "getWeather"),
+         ("Get the weather of a city.", "Get the current weather for a location.", "Current weather", "Returns the weather in a city."),
+         (CITY,),
+         ("What's the weather in {0}?", "What is the weather like in {0}?", "How is the weather in {0}?", "Weather in {0}?",
+          "Is it raining in {0}?", "Tell me the weather in {0}.", "Is it cold in {0} today?", "What's the weather like in {0} today?",
+          "Do I need an umbrella in {0}?", "Will it be warm in {0}?", "weather {0}", "How warm is it in {0}?"),
+         (("temperature", "int"), ("condition", "sky"), ("humidity", "int"), ("wind", "int"))),
+    Tool(("top_song", "get_top_song", "most_popular_song"),
+         ("Get the most popular song played on a radio station.", "Most popular song of a station"),
+         ((("sign", "station", "call_sign"), "string", "station"),),
+         ("What is the most popular song on {0}?", "Which song is on top at {0}?", "What's the top song on {0}?",
+          "What is the number one song on {0}?", "Tell me the top song on {0}.", "Which song does {0} play most?"),
+         (("song", "title"), ("artist", "person"))),
+    Tool(("calculator", "calculate", "math", "evaluate"),
+         ("Evaluate an arithmetic expression.", "A calculator", "Calculates the result of an expression."),
+         ((("expression", "formula", "input"), "string", "sum"),),
+         ("What is {0}?", "Calculate {0}.", "How much is {0}?", "Compute {0}", "{0}", "What's the result of {0}?", "Work out {0}."),
+         (("result", "int"),)),
+    Tool(("search", "web_search", "search_web", "google_search", "search_documents"),
+         ("Search the web.", "Search the internet for a query.", "Full text search", "Find documents."),
+         ((("query", "q", "search_query", "text"), "string", "topic"),),
+         ("Search for {0}.", "Look up {0} on the web.", "Find information about {0}.", "Search the web for {0}.", "google {0}",
+          "Please search {0}.", "Find documents about {0}.", "Can you look up {0}?"),
+         (("title", "title"), ("count", "int"))),
+    Tool(("get_stock_price", "stock_price", "get_price", "quote"),
+         ("Get the price of a stock.", "Current stock price for a ticker symbol", "Get a stock quote."),
+         ((("ticker", "symbol", "ticker_symbol", "stock"), "string", "ticker"),),
+         ("What is the stock price of {0}?", "How much is {0} stock?", "Price of {0}?", "What's the price of {0} shares?",
+          "Get the stock price for {0}.", "What does {0} trade at?", "How is {0} doing on the market?"),
+         (("price", "decimal"), ("currency", "currency"))),
+    Tool(("send_email", "email", "send_mail", "send_message"),
+         ("Send an email.", "Sends a message to a recipient.", "Send mail"),
+         ((("to", "recipient", "address"), "string", "email"), (("subject", "title", "topic"), "string", "phrase")),
+         ("Send an email to {0} about {1}.", "Email {0} with the subject {1}.", "Write to {0} about {1}.",
+          "Send {0} a mail about {1}.", "Please send a message to {0} with the subject {1}.", "Mail {0}, subject {1}."),
+         (("status", "sent"),)),
+    Tool(("book_flight", "find_flight", "search_flights", "get_flights"),
+         ("Book a flight.", "Find flights between two cities.", "Search flights"),
+         ((("origin", "from", "from_city", "departure"), "string", "city"), (("destination", "to", "to_city", "arrival"), "string", "city")),
+         ("Book a flight from {0} to {1}.", "I want to fly from {0} to {1}.", "Find me a flight from {0} to {1}.",
+          "Flights from {0} to {1}?", "I need to get from {0} to {1} by plane.", "How do I fly from {0} to {1}?",
+          "Is there a flight from {0} to {1}?"),
+         (("flight", "code"), ("price", "int"))),
+    Tool(("get_time", "current_time", "time_in", "get_current_time"),
+         ("Get the current time of a city.", "Current time in a location", "What time is it somewhere?"), (CITY,),
+         ("What time is it in {0}?", "Time in {0}?", "Tell me the time in {0}.", "What is the current time in {0}?",
+          "How late is it in {0}?", "What's the time in {0}?"),
+         (("time", "time"),)),
+    Tool(("get_user", "find_user", "lookup_user", "get_customer"),
+         ("Find a user by name.", "Look up a user", "Returns a customer."),
+         ((("name", "user", "username", "user_name"), "string", "person"),),
+         ("Find the user {0}.", "Look up {0}.", "Who is the user {0}?", "Get the account of {0}.", "Show me the customer {0}.",
+          "Is {0} a user?"),
+         (("id", "int"), ("email", "email"))),
+    Tool(("get_order", "order_status", "track_order", "get_order_status"),
+         ("Get the status of an order.", "Track an order by its id.", "Order status"),
+         ((("order_id", "id", "order", "number"), "string", "code"),),
+         ("Where is my order {0}?", "What is the status of order {0}?", "Track order {0}.", "Has order {0} been sent?",
+          "Check order {0} for me.", "When does order {0} come?"),
+         (("status", "sent"), ("day", "day"))),
+    Tool(("set_timer", "start_timer", "timer"),
+         ("Set a timer in minutes.", "Starts a timer.", "Timer"),
+         ((("minutes", "duration", "duration_minutes"), "integer", "int"),),
+         ("Set a timer for {0} minutes.", "Start a {0} minute timer.", "Timer for {0} minutes", "Wake me in {0} minutes.",
+          "Remind me in {0} minutes."),
+         (("status", "set"),)),
+    Tool(("add", "sum", "add_numbers"),
+         ("Add two numbers.", "Returns the sum of a and b.", "Adds numbers"),
+         ((("a", "x", "first"), "integer", "int"), (("b", "y", "second"), "integer", "int")),
+         ("Add {0} and {1}.", "What is {0} plus {1}?", "What is {0} + {1}?", "Sum {0} and {1}.", "How much is {0} plus {1}?"),
+         (("result", "int"),)),
+    Tool(("translate", "translate_text", "translation"),
+         ("Translate a text.", "Translates text to a language.", "Translation"),
+         ((("text", "input", "sentence"), "string", "phrase"), (("language", "target_language", "to"), "string", "language")),
+         ("Translate {0} to {1}.", 'Translate "{0}" into {1}.', "How do you say {0} in {1}?", "What is {0} in {1}?",
+          "Put {0} into {1}."),
+         (("translation", "phrase"),)),
+    Tool(("create_task", "add_task", "add_todo", "create_reminder"),
+         ("Create a task.", "Adds an item to the list.", "New reminder"),
+         ((("title", "task", "text", "name"), "string", "phrase"), (("day", "date", "due"), "string", "day")),
+         ("Add a task {0} on {1}.", "Remind me of {0} on {1}.", "Create the task {0} for {1}.", "Put {0} on my list for {1}.",
+          "I must not forget {0} on {1}."),
+         (("id", "int"), ("status", "set"))),
+    Tool(("convert_currency", "exchange", "currency_converter"),
+         ("Convert an amount from one currency to another.", "Currency conversion", "Exchange money"),
+         ((("amount", "value"), "number", "int"), (("from", "from_currency", "source"), "string", "currency"),
+          (("to", "to_currency", "target"), "string", "currency")),
+         ("Convert {0} {1} to {2}.", "How much is {0} {1} in {2}?", "What are {0} {1} in {2}?", "Change {0} {1} into {2}.",
+          "{0} {1} in {2}?"),
+         (("result", "decimal"),)),
+    Tool(("turn_on", "switch_on", "turn_on_device", "activate"),
+         ("Turn on a device.", "Switches a device on.", "Activate a device in the house"),
+         ((("device", "name", "entity"), "string", "thing"),),
+         ("Turn on the {0}.", "Switch on the {0}, please.", "Switch the {0} on.", "Can you turn on the {0}?", "Activate the {0}."),
+         (("status", "set"),)),
+    Tool(("get_population", "population", "city_population"),
+         ("Get the population of a city.", "Population of a place", "How many people live somewhere"), (CITY,),
+         ("What is the population of {0}?", "How many people live in {0}?", "Population of {0}?", "How big is {0}?",
+          "How many inhabitants does {0} have?"),
+         (("population", "int"),)),
+    Tool(("book_hotel", "find_hotel", "reserve_room", "search_hotels"),
+         ("Book a hotel room.", "Find a hotel in a city.", "Reserve a room"),
+         (CITY, (("nights", "number_of_nights", "days"), "integer", "int")),
+         ("Book a hotel in {0} for {1} nights.", "I need a room in {0} for {1} nights.", "Find me a hotel in {0} for {1} nights.",
+          "Reserve a room in {0} for {1} days.", "We stay {1} nights in {0}, find a hotel."),
+         (("hotel", "title"), ("price", "int"))),
+    Tool(("play_music", "play", "play_song", "start_playback"),
+         ("Play a song.", "Plays music of an artist.", "Music player"),
+         ((("artist", "singer", "name"), "string", "person"),),
+         ("Play something by {0}.", "Play {0}.", "I want to hear {0}.", "Put on some music by {0}.", "Play a song of {0}, please."),
+         (("status", "set"), ("song", "title"))),
+    Tool(("get_product", "find_product", "product_info", "check_stock"),
+         ("Get a product by name.", "Look up a product in the shop.", "Stock of a product"),
+         ((("product", "item", "product_name", "name"), "string", "thing"),),
+         ("Do you have a {0}?", "How much is the {0}?", "Is the {0} in stock?", "Look up the {0}.", "What does a {0} cost?",
+          "Show me the {0}."),
+         (("price", "decimal"), ("stock", "int"))),
+)  # fmt: skip
+MADE_UP = ("Use {t} with {k} {0}.", "Call {t} for {0}.", "Run {t} on {0}.", "{t} {0}", "I need {t} for the {k} {0}.",
+           "Get the {k} {0} from {t}.", "Please {t} the {k} {0}.", "What does {t} say for {k} {0}?")  # fmt: skip
+
+
+def city(d: Draw) -> str:
+    """A city as people type it into a question: one word, two words, with a country, in lower case, or made up."""
+    kind = d.number(0, 9)
+    if kind < 5:
+        return d.of(words.CITIES)
+    if kind < 7:
+        return d.of(words.TWO_WORD_CITIES)
+    return d.of(words.CITIES).lower() if kind == 7 else d.nonce().capitalize()
+
+
+Maker = Callable[[Draw], object]
+VALUES: dict[str, Maker] = {
+    "city": lambda d: city(d),
+    "station": lambda d: "".join(d.any("ABCDEFGHKLMNPQRSTVWXYZ") for _ in range(d.number(3, 4))),
+    "sum": lambda d: f"{d.number(2, 999)} {d.any('+-*/')} {d.number(2, 999)}",
+    "topic": lambda d: " ".join(d.some(words.ADJECTIVES, 1) + d.some(words.NOUNS, d.number(1, 2))) if d.chance(0.7) else d.nonce(),
+    "ticker": lambda d: "".join(d.any("ABCDEFGHIJKLMNOPQRSTUVWXYZ") for _ in range(d.number(2, 4))) if d.chance(0.6) else d.nonce().capitalize(),
+    "email": lambda d: f"{(d.of(words.NAMES) if d.chance(0.5) else d.nonce()).lower()}@{d.any(('example', 'mail', d.nonce(2)))}.{d.any(('com', 'org', 'net'))}",
+    "phrase": lambda d: " ".join(d.some(words.ADJECTIVES, 1) + d.some(words.NOUNS, 1)) if d.chance(0.6) else d.of(words.NOUNS),
+    "person": worlds.person_name,
+    "code": lambda d: f"{d.nonce(1).upper()}-{d.number(10, 9999)}" if d.chance(0.4) else str(d.number(100, 99999)),
+    "int": lambda d: d.number(1, 99) if d.chance(0.7) else d.number(100, 9999),
+    "language": lambda d: d.any(("French", "Spanish", "German", "Italian", "Japanese", "Portuguese", "Dutch", "Polish")),
+    "day": lambda d: d.any(words.DAYS) if d.chance(0.6) else f"{d.any(words.MONTHS)} {d.number(1, 28)}",
+    "currency": lambda d: d.any(("USD", "EUR", "GBP", "JPY", "CHF", "dollars", "euros", "pounds")),
+    "thing": lambda d: d.of(words.THINGS) if d.chance(0.7) else f"{d.of(words.ADJECTIVES)} {d.of(words.THINGS)}",
+    "word": lambda d: d.nonce() if d.chance(0.6) else d.of(words.NOUNS),
+    "sky": lambda d: d.any(("sunny", "cloudy", "rainy", "windy", "snowy", "clear", "foggy", "hot", "cold")),
+    "title": lambda d: " ".join(word.capitalize() for word in [d.of(words.ADJECTIVES), d.of(words.NOUNS)]),
+    "decimal": lambda d: round(d.number(100, 99999) / 100, 2),
+    "sent": lambda d: d.any(("sent", "delivered", "on the way", "accepted", "delayed", "queued")),
+    "set": lambda d: d.any(("ok", "done", "started", "created", "success")),
+    "time": lambda d: f"{d.number(0, 23)}:{d.number(0, 59):02d}",
+}  # fmt: skip
+
+
+SPOKEN = ("The {k}", "the {k}.", "{k} to use", "Name of the {k}", "The {k}, e.g. {e}", "The {k} for which you want the result. Examples are {e} and so on.",
+          "The {k}, for example {e}.")  # fmt: skip
+OPTIONS: tuple[dict[str, Any], ...] = (
+    {"unit": {"type": "string", "enum": ["celsius", "fahrenheit"]}}, {"limit": {"type": "integer"}}, {"format": {"type": "string"}},
+    {"verbose": {"type": "boolean", "description": "More detail"}}, {"language": {"type": "string", "description": "Language of the reply"}},
+    {"unit": {"type": "string", "enum": ["metric", "imperial"], "description": "The unit"}}, {"page": {"type": "integer", "description": "Page number"}},
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A tool as handed to the model: its JSON definition, and the ways to ask for it with the kinds of its values."""
+
+    definition: dict[str, Any]
+    keys: tuple[str, ...]
+    kinds: tuple[str, ...]
+    asked: tuple[str, ...]
+    results: tuple[tuple[str, str], ...]
+
+    @property
+    def name(self) -> str:
+        return str(self.definition["name"])
+
+
+def define(d: Draw, name: str, about: str, keys: list[str], types: list[str]) -> dict[str, Any]:
+    """A definition as people write it: descriptions or none, required or not, further keywords."""
+    properties: dict[str, Any] = {}
+    for key, kind in zip(keys, types, strict=True):
+        properties[key] = {"type": kind}
+        if d.chance(0.4):
+            spoken = key.replace("_", " ")
+            properties[key]["description"] = d.any(SPOKEN).format(k=spoken, e=d.nonce().capitalize())
+    if d.chance(0.15):
+        # An option that the question does not mention is left out of the call.
+        properties |= d.any(OPTIONS)
+    schema: dict[str, Any] = {"type": "object", "properties": properties}
+    if d.chance(0.85) or len(properties) > len(keys):
+        schema["required"] = list(keys)
+    if d.chance(0.1):
+        schema["additionalProperties"] = False
+    return {"name": name, "description": about, "parameters": schema} if d.chance(0.93) else {"name": name, "parameters": schema}
+
+
+def known(d: Draw, tool: Tool) -> Ready:
+    keys: list[str] = []
+    for names, _, _ in tool.parameters:
+        keys.append(next(name for name in (names[0] if d.chance(0.5) else d.any(names), *names) if name not in keys))
+    name = tool.names[0] if d.chance(0.4) and not d.held_out else d.of(tool.names)
+    definition = define(d, name, d.of(tool.about), keys, [kind for _, kind, _ in tool.parameters])
+    return Ready(definition, tuple(keys), tuple(kind for _, _, kind in tool.parameters), tool.asked, tool.results)
+
+
+def made_up(d: Draw) -> Ready:
+    """A tool nobody has heard of: asked for by its own name, or by what it says it is about."""
+    noun = d.nonce() if d.chance(0.4) else d.of(words.NOUNS)
+    name = d.any(("{}_{}", "{}_{}", "{1}_{0}", "{0}{2}")).format(d.any(("get", "find", "run", "check", "lookup", "make")), noun, noun.capitalize())
+    key = (d.nonce() if d.chance(0.4) else d.of(words.NOUNS)) + d.any(("", "", "_id", "_name"))
+    kind = d.any(("word", "word", "int", "code", "city", "phrase"))
+    definition = define(d, name, f"{d.any(('Get', 'Find', 'Check', 'Returns'))} the {noun} of a {key.split('_')[0]}.", [key],
+                        ["integer" if kind == "int" else "string"])  # fmt: skip
+    slots = (("t", name), ("k", key.replace("_", " ")))
+    asked = MADE_UP if d.chance(0.5) else ("What is the {n} of {0}?", "Get the {n} for {0}.", "Find the {n} of the {k} {0}.",
+                                           "I need the {n} of {0}.", "Check the {n} of {0}, please.")  # fmt: skip
+    ways = tuple(way.replace("{n}", noun).replace("{t}", slots[0][1]).replace("{k}", slots[1][1]) for way in asked)
+    return Ready(definition, (key,), (kind,), ways, ((noun, d.any(("int", "word", "phrase"))),))
+
+
+def kit(d: Draw, count: int) -> list[Ready]:
+    """`count` tools that cannot be mistaken for one another."""
+    chosen = [known(d, tool) for tool in d.random.sample(TOOLS, count)]
+    if d.chance(0.3):
+        chosen[d.number(0, count - 1)] = made_up(d)
+    twins = ({"calculator", "add"}, {"search", "get_user"})
+    firsts = {tool.names[0] for tool in TOOLS for one in chosen if one.name in tool.names}
+    return chosen if not any(pair <= firsts for pair in twins) else kit(d, count)
+
+
+def values(d: Draw, tool: Ready) -> list[object]:
+    return [VALUES[kind](d) for kind in tool.kinds]

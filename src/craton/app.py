@@ -1,0 +1,183 @@
+"""The composition root: settings become a running server. With `supervision`, the only place that picks implementations.
+
+Two processes are composed here: the supervisor (`serve`) and each HTTP worker (`open_worker`). What changes while they
+run travels from the first to the second as a `Snapshot`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from craton.aws.access.credentials import Credentials
+from craton.aws.wire.faults import model_not_ready, unavailable
+from craton.aws.wire.model import Service, load
+from craton.aws.wire.restjson import RestJson
+from craton.aws.wire.route import Router
+from craton.config import ConfigError, Settings
+from craton.context import App, Live, SystemClock
+from craton.features.inference.compile import Compiler
+from craton.features.inference.routes import Routes
+from craton.front import server, worker
+from craton.front.doors import Doors
+from craton.front.pipeline import Pipeline, Served
+from craton.infra.control.client import ControlClient
+from craton.infra.control.home import hold_home
+from craton.infra.control.wire import ControlFault, ControlLost
+from craton.infra.keys.root import RootKey, load_root_key, root_credentials
+from craton.models.catalog.rows import load as load_catalog
+from craton.models.dialects.all import dialect_named
+from craton.models.providers.anthropic import AnthropicProvider
+from craton.models.providers.local import LocalProvider
+from craton.models.providers.openai import OpenAIProvider
+from craton.models.providers.provider import Provider, Upstream
+from craton.services.all import HANDLERS
+from craton.services.operation import Label, labelled
+from craton.supervision import Snapshot, Supervision
+
+SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime")
+PROVIDERS: dict[str, Callable[[Upstream], Provider]] = {"openai": OpenAIProvider, "anthropic": AnthropicProvider}
+_ENSURE_TIMEOUT_S = 120.0
+
+
+# --- the supervisor process ---
+
+
+def serve(settings: Settings, on_ready: Callable[[server.Bound], None]) -> int:
+    """Serve until SIGTERM; the exit code. Raises ConfigError, BadRootKey, HomeBusy, ListenFailed, OSError."""
+    home = settings.home_path
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with hold_home(home) as run:
+        roots = root_credentials(root_keys(settings))
+        # A mistake in the configuration must end the start, not the first request.
+        Compiler(settings, load_catalog(), checked_provider, dialect_named).routes(())
+        table = settings.file.server
+        plan = server.Plan(
+            target="craton.app:open_worker",
+            settings=msgspec.msgpack.encode(settings),
+            workers=table.workers,
+            drain_s=table.drain_timeout_s,
+        )
+        listen = server.Listen(host=table.host, port=table.port)
+        return server.serve(listen, plan, run, Supervision(settings, run, roots), on_ready)
+
+
+def root_keys(settings: Settings) -> list[RootKey]:
+    """The root key of the default account and of each `[[account]]`."""
+    first = load_root_key(settings.home_path, os.environ, settings.account)
+    return [first, *(RootKey(table.id, table.access_key, table.secret_key) for table in settings.file.account)]
+
+
+def checked_provider(upstream: Upstream) -> Provider:
+    """Any provider the configuration may name, bound to no supervisor."""
+
+    async def nowhere(model_id: str) -> str:
+        raise unavailable()
+
+    return make_provider(upstream, nowhere)
+
+
+# --- a worker process ---
+
+
+class WorkerSupervisor:
+    """A worker's line to the supervisor (`context.Supervisor`)."""
+
+    def __init__(self, control: ControlClient) -> None:
+        self._control = control
+
+    async def ensure(self, model_id: str) -> str:
+        try:
+            answer = await self._control.call("models.ensure", {"model_id": model_id}, timeout_s=_ENSURE_TIMEOUT_S)
+        except ControlFault as fault:
+            raise model_not_ready(retry_after_s=fault.retry_after_s or None) from fault
+        except (ControlLost, TimeoutError) as error:
+            raise model_not_ready() from error
+        url: str = answer["base_url"]
+        return url
+
+    async def reset(self) -> None:
+        await self._control.call("reset")
+
+
+class Worker:
+    """The application of one HTTP worker (`front.worker.WorkerApp`)."""
+
+    def __init__(self, settings: Settings, control: ControlClient) -> None:
+        self._control = control
+        supervisor = WorkerSupervisor(control)
+        catalog = load_catalog()
+        make = lambda upstream: make_provider(upstream, supervisor.ensure)  # noqa: E731
+        self.compiler = Compiler(settings, catalog, make, dialect_named)
+        self.live = Live(0, Credentials(), Routes(catalog, (), relaxed=False))
+        services, labels = [load(name) for name in SERVICES], labelled(HANDLERS)
+        rows = operation_rows(services, {key: label for key, (label, _) in labels.items()})
+        app = App(settings, SystemClock(), catalog, self.live, supervisor, lambda: rows)
+        protocol = RestJson()
+        served = {
+            (service.name, name): Served(protocol.bind(operation, label.body), handler)
+            for service in services
+            for name, operation in service.operations.items()
+            if (found := labels.get((service.name, name))) is not None
+            for label, handler in (found,)
+        }
+        self.doors = Doors(app, Pipeline(app, Router(services), protocol, served, report))
+
+    async def __call__(self, scope: worker.Scope, receive: worker.Receive, send: worker.Send) -> None:
+        await self.doors(scope, receive, send)
+
+    async def take_up(self, generation: int, payload: bytes) -> None:
+        snapshot = msgspec.msgpack.decode(payload, type=Snapshot)
+        self.live.credentials = Credentials.decode(snapshot.credentials)
+        self.live.routes = self.compiler.routes(snapshot.models)
+        self.live.generation = generation
+
+    async def close(self) -> None:
+        for provider in self.compiler.providers.values():
+            await provider.close()
+
+
+async def open_worker(seat: worker.Seat) -> Worker:
+    """Make the application and wait for the first snapshot."""
+    opened = Worker(msgspec.msgpack.decode(seat.settings, type=Settings), seat.control)
+    first = asyncio.Event()
+
+    async def take_up(generation: int, payload: bytes) -> None:
+        await opened.take_up(generation, payload)
+        first.set()
+
+    seat.control.subscribe(take_up)
+    await first.wait()
+    return opened
+
+
+def make_provider(upstream: Upstream, ensure: Callable[[str], Any]) -> Provider:
+    """The provider that the upstream names. Raises ConfigError for one that is not built."""
+    if upstream.provider == "local":
+        return LocalProvider(upstream, ensure)
+    if upstream.provider not in PROVIDERS:
+        raise ConfigError(f"the provider {upstream.provider!r} is not built yet")
+    return PROVIDERS[upstream.provider](upstream)
+
+
+def operation_rows(services: list[Service], labels: dict[tuple[str, str], Label]) -> list[dict[str, str]]:
+    """What each operation of the service models is here: real, partial or refused."""
+    return [
+        {"service": service.name, "operation": name, "status": labels[key].status if key in labels else "refused"}
+        for service in services
+        for name in sorted(service.operations)
+        for key in ((service.name, name),)
+    ]
+
+
+def report(error: BaseException) -> None:
+    """Where an error that nobody expected came from. Its text is left out: it may quote a prompt or a key."""
+    places = traceback.extract_tb(error.__traceback__)
+    lines = "".join(f"\n  {place.filename}:{place.lineno} in {place.name}" for place in places)
+    print(f"craton: unexpected {type(error).__name__}{lines}", file=sys.stderr, flush=True)

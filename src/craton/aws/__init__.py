@@ -1,0 +1,1 @@
+"""Amazon's own rules: the wire protocols, signatures, access decisions and resource names."""

@@ -1,0 +1,353 @@
+"""Verifies AWS Signature Version 4, in headers and in presigned queries. Sans-IO: no socket, clock or key store.
+
+This file owns the canonical request, the key chain and the order and wording of refusals. It must not know which
+service is behind it (the accepted signing names are given) nor where secrets are kept (a look-up is given).
+Sources: AWS's "Create a signed AWS API request"; texts as the public services answer them; botocore.auth is the
+other end in the tests.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from craton.aws.wire import faults
+from craton.aws.wire.canonical import TERMINATOR, canonical_path, canonical_query, collapsed, header_map, signing_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+SIGNED_EVENTS = "STREAMING-AWS4-HMAC-SHA256-EVENTS"
+MAX_EXPIRES_S = 604_800
+SKEW_S = 300
+
+_TIME = "%Y%m%dT%H%M%SZ"
+_TIME_SHAPE = re.compile(r"[0-9]{8}T[0-9]{6}Z\Z")
+_REGION_SHAPE = re.compile(r"[a-z0-9-]{1,32}\Z")
+# Headers that travel under AWS's prefix but are added by proxies on the way, after the client has signed.
+_ADDED_UNDERWAY = frozenset({"x-amz-cf-id"})
+_QUERY_PARAMETERS = ("X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date", "X-Amz-Expires")
+
+
+class SignedRequest(msgspec.Struct, frozen=True):
+    """What was sent, as bytes from the wire.
+
+    Args:
+        method: the HTTP method in capitals.
+        raw_path: the path, still percent-encoded.
+        query: the raw query string.
+        headers: pairs of bytes; names in any case.
+        body: the whole body; not needed where ``body_sha256`` is given.
+        body_sha256: the body's hex digest, for callers that hash elsewhere.
+        event_stream: the body is a stream of signed events, so no hash of it can be in the head.
+    """
+
+    method: str
+    raw_path: bytes
+    query: bytes
+    headers: Collection[tuple[bytes, bytes]]
+    body: bytes = b""
+    body_sha256: str | None = None
+    event_stream: bool = False
+
+
+class Secret(msgspec.Struct, frozen=True):
+    """What the key store knows of an access key. Temporary keys have a session token and an end."""
+
+    secret_access_key: str
+    session_token: str | None = None
+    expires_at: datetime | None = None
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+class Presented(NamedTuple):
+    """The credentials a request presents, not verified. ``expires_s`` is None in the header form."""
+
+    access_key_id: str
+    day: str
+    region: str
+    service: str
+    timestamp: str
+    signed_headers: tuple[str, ...]
+    signature: str
+    session_token: str | None
+    expires_s: int | None
+
+
+class Verified(NamedTuple):
+    """Who signed, and for where and when."""
+
+    access_key_id: str
+    region: str
+    service: str
+    signed_at: datetime
+    session_token: str | None
+    presigned: bool
+
+
+def parse(headers: dict[str, bytes], query: bytes) -> Presented | None:
+    """Read the credentials of a request, from its headers (``header_map``) or its query.
+
+    Returns:
+        None where there are none at all (or those of another scheme that the caller handles before: ``Bearer``).
+
+    Raises:
+        AuthFault: IncompleteSignatureException for credentials that are there but malformed.
+    """
+    authorization = headers.get("authorization")
+    if authorization is not None:
+        return _from_header(authorization, headers)
+    return _from_query(query) if b"X-Amz-Signature=" in query or b"X-Amz-Credential=" in query else None
+
+
+class Verifier:
+    """Verifies requests for the services of one endpoint.
+
+    Args:
+        service_ok: signing names that are accepted, e.g. ``{"bedrock"}``.
+        skew_s: how far the signer's clock may be off, in seconds.
+        path_as_is: the path is signed as sent (S3), not cleaned and encoded again.
+        unsigned_payload_ok: ``UNSIGNED-PAYLOAD`` is accepted (S3).
+    """
+
+    def __init__(
+        self,
+        service_ok: Collection[str],
+        *,
+        skew_s: int = SKEW_S,
+        path_as_is: bool = False,
+        unsigned_payload_ok: bool = False,
+    ) -> None:
+        self._services = frozenset(service_ok)
+        self._skew = timedelta(seconds=skew_s)
+        self._unsigned_ok = unsigned_payload_ok
+        self._path = (lambda raw: raw) if path_as_is else lru_cache(maxsize=1024)(canonical_path)
+        # Keyed by the secret itself, so a changed secret can never meet a kept key.
+        self._signing_key = lru_cache(maxsize=1024)(signing_key)
+
+    def verify(self, request: SignedRequest, lookup: Callable[[str], Secret | None], now: datetime) -> Verified:
+        """Verify a request.
+
+        Args:
+            request: what was sent.
+            lookup: gives the secret of an access key id, None for one that is unknown or not active.
+            now: the present, with its zone.
+
+        Raises:
+            AuthFault: with AWS's own name and text for each way in which it can fail.
+        """
+        headers = header_map(request.headers)
+        presented = parse(headers, request.query)
+        if presented is None:
+            raise faults.missing_token()
+        return self.check(presented, headers, request, lookup, now)
+
+    def check(
+        self,
+        presented: Presented,
+        headers: dict[str, bytes],
+        request: SignedRequest,
+        lookup: Callable[[str], Secret | None],
+        now: datetime,
+    ) -> Verified:
+        """Verify credentials that ``parse`` has read already."""
+        secret = lookup(presented.access_key_id)
+        if secret is None or not _same(secret.session_token or "", presented.session_token or ""):
+            raise faults.unrecognized_client()
+        if secret.expires_at is not None and secret.expires_at <= now:
+            raise faults.expired_token()
+        self._check_scope(presented)
+        signed_at = self._check_time(presented, now)
+        _check_signed(presented, headers)
+        canonical = self._canonical_request(presented, headers, request)
+        scope = f"{presented.day}/{presented.region}/{presented.service}/{TERMINATOR}"
+        digest = hashlib.sha256(canonical).hexdigest()
+        text = f"{ALGORITHM}\n{presented.timestamp}\n{scope}\n{digest}".encode()
+        key = self._signing_key(secret.secret_access_key, presented.day, presented.region, presented.service)
+        if not _same(hmac.digest(key, text, "sha256").hex(), presented.signature):
+            raise faults.invalid_signature()
+        return Verified(
+            presented.access_key_id,
+            presented.region,
+            presented.service,
+            signed_at,
+            presented.session_token,
+            presented.expires_s is not None,
+        )
+
+    def _check_scope(self, presented: Presented) -> None:
+        if presented.service not in self._services:
+            wanted = ", ".join(f"'{name}'" for name in sorted(self._services))
+            raise faults.invalid_signature(f"Credential should be scoped to correct service: {wanted}.")
+        if not _REGION_SHAPE.match(presented.region):
+            raise faults.invalid_signature("Credential should be scoped to a valid region.")
+        if presented.day != presented.timestamp[:8]:
+            raise faults.invalid_signature(
+                "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
+                f"'{presented.day}' != '{presented.timestamp[:8]}', from '{presented.timestamp}'."
+            )
+
+    def _check_time(self, presented: Presented, now: datetime) -> datetime:
+        """Return the time of signing; presigned requests last as long as they say, others as long as the skew."""
+        signed_at = _moment(presented.timestamp)
+        age = now - signed_at
+        allowed = self._skew if presented.expires_s is None else timedelta(seconds=presented.expires_s)
+        if age > allowed:
+            limit, present, minutes = _shown(now, -allowed)
+            raise faults.invalid_signature(
+                f"Signature expired: {presented.timestamp} is now earlier than {limit} ({present} - {minutes} min.)"
+            )
+        if -age > self._skew:
+            limit, present, minutes = _shown(now, self._skew)
+            raise faults.invalid_signature(
+                f"Signature not yet current: {presented.timestamp} is still later than {limit} "
+                f"({present} + {minutes} min.)"
+            )
+        return signed_at
+
+    def _canonical_request(self, presented: Presented, headers: dict[str, bytes], request: SignedRequest) -> bytes:
+        names = presented.signed_headers
+        parts = [
+            request.method.encode(),
+            self._path(request.raw_path),
+            canonical_query(request.query, presigned=presented.expires_s is not None),
+            *[name.encode() + b":" + collapsed(headers.get(name, b"")) for name in names],
+            b"",
+            ";".join(names).encode(),
+            self._payload_hash(headers, request).encode(),
+        ]
+        return b"\n".join(parts)
+
+    def _payload_hash(self, headers: dict[str, bytes], request: SignedRequest) -> str:
+        """Return the hash that goes into the canonical request; a stated hash must be the body's own."""
+        stated = headers.get("x-amz-content-sha256", b"").decode("latin-1").strip()
+        if stated == UNSIGNED_PAYLOAD and self._unsigned_ok:
+            return stated
+        if stated == SIGNED_EVENTS and request.event_stream:
+            return stated
+        actual = request.body_sha256 or hashlib.sha256(request.body).hexdigest()
+        if stated and not _same(stated, actual):
+            raise faults.invalid_signature()
+        return actual
+
+
+def _same(left: str, right: str) -> bool:
+    return hmac.compare_digest(left.encode(), right.encode())
+
+
+def _check_signed(presented: Presented, headers: dict[str, bytes]) -> None:
+    """Refuse a signature that leaves out what changes the request's meaning."""
+    signed = presented.signed_headers
+    if "host" not in signed:
+        raise faults.invalid_signature("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
+    for name in headers:
+        if name.startswith("x-amz-") and name not in signed and name not in _ADDED_UNDERWAY:
+            raise faults.invalid_signature(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
+
+
+def _from_header(raw: bytes, headers: dict[str, bytes]) -> Presented:
+    scheme, _, rest = raw.decode("latin-1").strip().partition(" ")
+    fields: dict[str, str] = {}
+    for part in rest.split(","):
+        name, equals, value = part.strip().partition("=")
+        if not equals or scheme != ALGORITHM:
+            raise faults.incomplete_signature(
+                "Authorization header holds a part that is not a valid key=value pair (missing equal-sign) or names "
+                f"an algorithm other than {ALGORITHM}. {_hashed(raw)}"
+            )
+        fields[name] = value
+    missing = [
+        f"Authorization header requires '{name}' parameter."
+        for name in ("Credential", "Signature", "SignedHeaders")
+        if not fields.get(name)
+    ]
+    timestamp = _timestamp(headers)
+    if not timestamp:
+        missing.append("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+    if missing:
+        raise faults.incomplete_signature(f"{' '.join(missing)} {_hashed(raw)}")
+    token = headers.get("x-amz-security-token")
+    return _presented(fields, timestamp, token.decode("latin-1") if token is not None else None, None)
+
+
+def _from_query(query: bytes) -> Presented:
+    given: dict[str, str] = {}
+    for part in query.split(b"&"):
+        name, _, value = part.partition(b"=")
+        if name.startswith(b"X-Amz-"):
+            given[name.decode("latin-1")] = unquote_to_bytes(value.replace(b"+", b" ")).decode("latin-1")
+    missing = [
+        f"AWS query-string parameters must include '{name}'." for name in _QUERY_PARAMETERS if not given.get(name)
+    ]
+    if given.get("X-Amz-Algorithm") != ALGORITHM:
+        missing.insert(0, f"AWS query-string parameters must include 'X-Amz-Algorithm' with {ALGORITHM}.")
+    if missing:
+        raise faults.incomplete_signature(f"{' '.join(missing)} Re-examine the query-string parameters.")
+    expires = given["X-Amz-Expires"]
+    if not expires.isdecimal() or not expires.isascii():
+        raise faults.incomplete_signature("X-Amz-Expires should be a non-negative number of seconds.")
+    if len(expires) > 6 or int(expires) > MAX_EXPIRES_S:
+        raise faults.incomplete_signature(f"X-Amz-Expires must be at most a week, that is {MAX_EXPIRES_S} seconds.")
+    fields = {name: given[f"X-Amz-{name}"] for name in ("Credential", "Signature", "SignedHeaders")}
+    return _presented(fields, given["X-Amz-Date"], given.get("X-Amz-Security-Token"), int(expires))
+
+
+def _presented(fields: dict[str, str], timestamp: str, token: str | None, expires_s: int | None) -> Presented:
+    scope = fields["Credential"].split("/")
+    if len(scope) != 5:
+        raise faults.incomplete_signature(
+            "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term."
+        )
+    access_key_id, day, region, service, terminator = scope
+    if terminator != TERMINATOR:
+        raise faults.invalid_signature(f"Credential should be scoped with a valid terminator: '{TERMINATOR}'.")
+    if not _TIME_SHAPE.match(timestamp):
+        raise faults.incomplete_signature("Date must be in ISO-8601 'basic format'.")
+    signed = tuple(fields["SignedHeaders"].lower().split(";"))
+    return Presented(access_key_id, day, region, service, timestamp, signed, fields["Signature"], token, expires_s)
+
+
+def _timestamp(headers: dict[str, bytes]) -> str:
+    """Return the signing time in AWS's form, from X-Amz-Date or from Date, which may be an HTTP date."""
+    stated = headers.get("x-amz-date") or headers.get("date") or b""
+    text = stated.decode("latin-1").strip()
+    if "x-amz-date" in headers or not text or _TIME_SHAPE.match(text):
+        return text
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC).strftime(_TIME)
+    except ValueError:
+        return text
+
+
+@lru_cache(maxsize=64)
+def _moment(timestamp: str) -> datetime:
+    """Return the time of a well-formed timestamp; kept, since many requests share a second."""
+    try:
+        return datetime.strptime(timestamp, _TIME).replace(tzinfo=UTC)
+    except ValueError:
+        raise faults.incomplete_signature("Date must be in ISO-8601 'basic format'.") from None
+
+
+def _shown(now: datetime, offset: timedelta) -> tuple[str, str, int]:
+    """Return the limit, the present and the offset in minutes, as the texts about time show them."""
+    present = now.astimezone(UTC)
+    return (present + offset).strftime(_TIME), present.strftime(_TIME), int(abs(offset).total_seconds() // 60)
+
+
+def _hashed(raw: bytes) -> str:
+    """Name the header without showing it: it may hold another scheme's secret."""
+    digest = base64.b64encode(hashlib.sha256(raw).digest()).decode()
+    return f"(Hashed with SHA-256 and encoded with Base64) Authorization={digest}"

@@ -1,0 +1,1 @@
+"""What Craton does, one folder per feature."""

@@ -1,0 +1,1 @@
+"""Hosting: models that Craton runs itself."""

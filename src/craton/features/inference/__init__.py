@@ -1,0 +1,1 @@
+"""Inference: from a model id to an answer (resolve, rules, balance, run, stream)."""

@@ -1,0 +1,77 @@
+"""Which target of a route is tried, in which order, and when the next one is.
+
+The weights choose among the ordinary targets; fallbacks come only after all of those failed. Another target is
+tried only while the caller has seen no byte and the fault is one that another upstream may not have.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Generic, TypeVar
+
+from craton.aws.wire.faults import Fault
+from craton.features.inference.routes import Route, Target
+
+T = TypeVar("T")
+
+
+def order(route: Route) -> list[Target]:
+    """The targets in the order of trying: weighted at random, then the fallbacks as they stand."""
+    if len(route.targets) == 1:
+        return list(route.targets)
+    first = [target for target in route.targets if not target.fallback and target.weight > 0]
+    # Exponential keys with rate = weight sort into a weighted random order without replacement.
+    first.sort(key=lambda target: random.expovariate(target.weight))
+    return first + [target for target in route.targets if target.fallback]
+
+
+async def first_answer(route: Route, ask: Callable[[Target], Awaitable[T]]) -> T:
+    """The first answer that a target gives; the last fault if none does."""
+    targets = order(route)
+    for position, target in enumerate(targets, 1):
+        try:
+            return await ask(target)
+        except Fault as fault:
+            if position == len(targets) or not fault.retryable:
+                raise
+    raise Fault("ServiceUnavailableException", "This model has no target that takes requests.")
+
+
+E = TypeVar("E")
+
+
+class Opened(Generic[E]):
+    """A stream whose first piece has come. Iterate once, and always `aclose`."""
+
+    __slots__ = ("_first", "_rest")
+
+    def __init__(self, first: list[E], rest: AsyncGenerator[list[E]]) -> None:
+        self._first = first
+        self._rest = rest
+
+    async def pieces(self) -> AsyncGenerator[list[E]]:
+        async with aclosing(self._rest) as rest:
+            yield self._first
+            async for piece in rest:
+                yield piece
+
+    async def aclose(self) -> None:
+        await self._rest.aclose()
+
+
+async def first_stream(route: Route, open_stream: Callable[[Target], AsyncGenerator[list[E]]]) -> Opened[E]:
+    """The first stream that begins: faults before its first piece are the caller's HTTP error, or the next target's turn."""
+
+    async def begin(target: Target) -> Opened[E]:
+        stream = open_stream(target)
+        try:
+            async for first in stream:
+                return Opened(first, stream)
+        except BaseException:
+            await stream.aclose()
+            raise
+        raise Fault("ModelErrorException", "The model ended its answer before it began.")
+
+    return await first_answer(route, begin)

@@ -1,0 +1,78 @@
+"""Who calls: a SigV4 signature (header or query) or a Bedrock API key, checked against the keys in memory.
+
+Joins `aws.wire.sigv4` and `aws.wire.bearer`, which know the rules, with the credentials of the moment. The names
+that are Bedrock's own stand here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from craton.aws.access.credentials import Credentials, Principal
+from craton.aws.wire import bearer, faults
+from craton.aws.wire.model import Operation
+from craton.aws.wire.sigv4 import Secret, SignedRequest, Verifier
+
+SIGNING_NAMES = frozenset({"bedrock"})
+# botocore lists httpBearerAuth for these two alone (reference: iam.md).
+BEARER_SERVICES = frozenset({"bedrock", "bedrock-runtime"})
+API_KEY = bearer.KeyFormat(long_prefix="ABSK", short_prefix="bedrock-api-key-", host="bedrock.amazonaws.com")
+_verifier = Verifier(SIGNING_NAMES)
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """The caller and the region that the signature names, or the default one."""
+
+    caller: Principal
+    region: str
+
+    def check_service(self, operation: Operation) -> None:
+        """Raise where the operation's service does not take this kind of proof."""
+        if self.caller.auth != "sigv4" and operation.service not in BEARER_SERVICES:
+            raise faults.missing_token()
+
+
+def authenticate(request: SignedRequest, credentials: Credentials, now: datetime, default_region: str) -> Authenticated:
+    """Raises AuthFault with AWS's own name and text."""
+    token = bearer.token(request.headers)
+    if token is not None:
+        return by_key(token, credentials, now, default_region)
+
+    verified = _verifier.verify(request, Lookup(credentials), now)
+    return Authenticated(owner(credentials, verified.access_key_id), verified.region)
+
+
+class Lookup:
+    """The secret of an access key, as `sigv4` asks for it."""
+
+    __slots__ = ("_credentials",)
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    def __call__(self, access_key_id: str) -> Secret | None:
+        found = self._credentials.secret_of(access_key_id)
+        return None if found is None else Secret(found[0])
+
+
+def owner(credentials: Credentials, access_key_id: str) -> Principal:
+    found = credentials.secret_of(access_key_id)
+    if found is None:  # the snapshot is one object, so what was just verified is still there
+        raise faults.unrecognized_client()
+    return found[1]
+
+
+def by_key(token: str, credentials: Credentials, now: datetime, default_region: str) -> Authenticated:
+    """The owner of a Bedrock API key; a short-term key carries its region, a long-term one has none."""
+    key = bearer.parse(token, API_KEY)
+    if isinstance(key, bearer.LongTermKey):
+        known = credentials.bearer_key(token)
+        if known is None:
+            raise faults.access_denied(bearer.NOT_VALID)
+        if known.expired(now):
+            raise faults.access_denied(bearer.HAS_EXPIRED)
+        return Authenticated(known.principal.through("bearer"), default_region)
+    verified = bearer.verify(key, API_KEY, _verifier, Lookup(credentials), now)
+    return Authenticated(owner(credentials, verified.access_key_id).through("bearer-short"), verified.region)

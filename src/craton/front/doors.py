@@ -1,0 +1,55 @@
+"""Craton's own paths beside the AWS operations: `/health`, `/craton/operations`, `/craton/reset`.
+
+`/health` is open to everybody; `/craton/operations` to the machine itself, else it needs a signature; `/craton/reset`
+exists only on an ephemeral server and only for the machine itself (DESIGN, part 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from craton.context import App
+from craton.front import body as http
+from craton.front.pipeline import Pipeline
+
+Door = Callable[[dict[str, Any], http.Receive, http.Send], Awaitable[None]]
+JSON = (b"content-type", b"application/json")
+
+
+def from_loopback(scope: dict[str, Any]) -> bool:
+    """Whether the peer is this machine."""
+    client = scope.get("client")
+    host = client[0] if client else ""
+    return host == "::1" or host.startswith(("127.", "::ffff:127."))
+
+
+class Doors:
+    """Tells Craton's own paths from the AWS operations."""
+
+    def __init__(self, app: App, pipeline: Pipeline) -> None:
+        self.app = app
+        self.pipeline = pipeline
+        self.open: dict[tuple[str, str], Door] = {("GET", "/health"): self.health, ("HEAD", "/health"): self.health}
+        self.own: dict[tuple[str, str], Door] = {("GET", "/craton/operations"): self.operations}
+        if app.settings.ephemeral:
+            self.own["POST", "/craton/reset"] = self.reset
+
+    async def __call__(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
+        key = (scope["method"], scope["path"])
+        door = self.open.get(key)
+        if door is None and key in self.own and from_loopback(scope):
+            door = self.own[key]
+        await (door or self.pipeline)(scope, receive, send)
+
+    async def health(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
+        await http.answer(send, 200, [JSON], b'{"status":"ok"}')
+
+    async def operations(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
+        await http.answer(send, 200, [JSON], msgspec.json.encode({"operations": self.app.operations()}))
+
+    async def reset(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
+        await self.app.supervisor.reset()
+        await http.answer(send, 200, [JSON], b'{"status":"reset"}')

@@ -1,0 +1,1 @@
+"""The store: uniform resource rows behind one small port, kept by SQL databases."""

@@ -1,0 +1,102 @@
+"""The database's form, as numbered migrations in order.
+
+Owns every statement that makes or changes a table. A migration that was released is never edited: a new one follows it.
+Each runs in one transaction together with its record in `schema_versions`, so a crash leaves the form before or after,
+and of several processes that start at once one does the work while the others wait. It must not know what rows mean.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+from craton.infra.store.port import TooNew
+
+Migration = tuple[str, ...]
+"""SQL statements; `{text}` and `{blob}` stand for the database's types."""
+
+TYPES = {
+    "sqlite": {"text": "TEXT", "blob": "BLOB"},
+    "postgresql": {"text": 'TEXT COLLATE "C"', "blob": "BYTEA"},
+}
+
+MIGRATIONS: tuple[Migration, ...] = (
+    (
+        """CREATE TABLE resources (
+            arn {text} NOT NULL PRIMARY KEY,
+            account {text} NOT NULL,
+            region {text} NOT NULL,
+            kind {text} NOT NULL,
+            id {text} NOT NULL,
+            name {text},
+            status {text} NOT NULL,
+            version BIGINT NOT NULL,
+            schema BIGINT NOT NULL,
+            created_at BIGINT NOT NULL,
+            updated_at BIGINT NOT NULL,
+            body {blob} NOT NULL
+        )""",
+        "CREATE UNIQUE INDEX resources_by_id ON resources (account, region, kind, id)",
+        "CREATE UNIQUE INDEX resources_by_name ON resources (account, region, kind, name)",
+        "CREATE INDEX resources_by_creation ON resources (kind, account, region, created_at, arn)",
+        """CREATE TABLE client_tokens (
+            account {text} NOT NULL,
+            region {text} NOT NULL,
+            operation {text} NOT NULL,
+            token {text} NOT NULL,
+            request_hash {text} NOT NULL,
+            arn {text} NOT NULL,
+            made_at BIGINT NOT NULL,
+            PRIMARY KEY (account, region, operation, token)
+        )""",
+        "CREATE INDEX client_tokens_by_arn ON client_tokens (arn)",
+        "CREATE INDEX client_tokens_by_age ON client_tokens (made_at)",
+        "CREATE TABLE changes (kind {text} NOT NULL PRIMARY KEY, stamp BIGINT NOT NULL)",
+    ),
+)
+
+_VERSIONS = "CREATE TABLE schema_versions (version BIGINT NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)"
+
+
+def migrate(engine: Engine, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Bring the database to the newest form. Raises TooNew, and changes nothing, if a newer Craton was here.
+
+    The engine's writing transactions must exclude each other from their start on (SQLite's BEGIN IMMEDIATE).
+    """
+    with engine.connect() as connection:
+        found = _version(connection)
+    _refuse_newer(found, len(migrations))
+    while found < len(migrations):
+        found = _next(engine, migrations)
+        _refuse_newer(found, len(migrations))
+
+
+def _next(engine: Engine, migrations: Sequence[Migration]) -> int:
+    """Run the first migration still missing and return the version reached: another process may have been quicker."""
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        found = _version(connection)
+        if found >= len(migrations):
+            return found
+        if found == 0:
+            connection.execute(text(_VERSIONS))
+        types = TYPES[engine.dialect.name]
+        for statement in migrations[found]:
+            connection.execute(text(statement.format_map(types)))
+        done = {"version": found + 1, "at": time.time_ns() // 1000}
+        connection.execute(text("INSERT INTO schema_versions (version, applied_at) VALUES (:version, :at)"), done)
+        return found + 1
+
+
+def _version(connection: Connection) -> int:
+    """The newest migration on record; 0 for an empty database."""
+    if not inspect(connection).has_table("schema_versions"):
+        return 0
+    return int(connection.execute(text("SELECT COALESCE(MAX(version), 0) FROM schema_versions")).scalar_one())
+
+
+def _refuse_newer(found: int, known: int) -> None:
+    if found > known:
+        msg = f"the database has form {found}, this Craton knows forms up to {known}: start the newer Craton"
+        raise TooNew(msg)

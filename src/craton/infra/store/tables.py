@@ -1,0 +1,80 @@
+"""The tables as the current code sees them, and how a row of them becomes a Resource.
+
+Owns names and types of columns. The tables are made and changed by migrate.py alone; a test holds the two together.
+It must not know how statements are run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, Row, String, Table
+
+from craton.infra.store.port import Resource, microseconds, moment_of
+
+Text = String().with_variant(String(collation="C"), "postgresql")
+"""Text compared byte by byte, so that both databases sort names alike and page positions stay exact."""
+
+METADATA = MetaData()
+
+RESOURCES = Table(
+    "resources",
+    METADATA,
+    Column("arn", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("name", Text),
+    Column("status", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("schema", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+CLIENT_TOKENS = Table(
+    "client_tokens",
+    METADATA,
+    Column("account", Text, primary_key=True),
+    Column("region", Text, primary_key=True),
+    Column("operation", Text, primary_key=True),
+    Column("token", Text, primary_key=True),
+    Column("request_hash", Text, nullable=False),
+    Column("arn", Text, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+)
+
+CHANGES = Table(
+    "changes",
+    METADATA,
+    Column("kind", Text, primary_key=True),
+    Column("stamp", BigInteger, nullable=False),
+)
+
+
+def row_of(resource: Resource) -> dict[str, Any]:
+    """The column values of a Resource."""
+    return {
+        "arn": resource.arn,
+        "account": resource.account,
+        "region": resource.region,
+        "kind": resource.kind,
+        "id": resource.id,
+        "name": resource.name,
+        "status": resource.status,
+        "version": resource.version,
+        "schema": resource.schema,
+        "created_at": microseconds(resource.created_at),
+        "updated_at": microseconds(resource.updated_at),
+        "body": resource.body,
+    }
+
+
+def resource_of(row: Row[Any]) -> Resource:
+    """The Resource of a full row of RESOURCES, its body still in the format it was written in."""
+    values = row._asdict()
+    values["created_at"] = moment_of(values["created_at"])
+    values["updated_at"] = moment_of(values["updated_at"])
+    return Resource(**values)

@@ -1,0 +1,1 @@
+"""What vendors speak: the canonical conversation, dialects, providers and the catalog."""

@@ -1,0 +1,28 @@
+"""Every dialect, in one visible tuple."""
+
+from __future__ import annotations
+
+from craton.models.dialects.ai21_j2 import AI21Jurassic2
+from craton.models.dialects.ai21_jamba import AI21Jamba
+from craton.models.dialects.anthropic_messages import AnthropicMessages
+from craton.models.dialects.anthropic_text import AnthropicText
+from craton.models.dialects.dialect import Dialect
+from craton.models.dialects.nova import AmazonNova
+from craton.models.dialects.openai_chat import OpenAIChat
+from craton.models.dialects.titan_text import AmazonTitanText
+
+DIALECTS: tuple[Dialect, ...] = (
+    AnthropicMessages(),
+    AnthropicText(),
+    AI21Jurassic2(),
+    AI21Jamba(),
+    AmazonTitanText(),
+    AmazonNova(),
+    OpenAIChat(),
+)
+_BY_NAME = {dialect.name: dialect for dialect in DIALECTS}
+
+
+def dialect_named(name: str) -> Dialect | None:
+    """The dialect with this name, or None."""
+    return _BY_NAME.get(name)

@@ -1,0 +1,74 @@
+"""Provider `openai`: any server that speaks OpenAI's chat completions (vLLM, Ollama, llama.cpp, OpenAI itself).
+
+`base_url` ends in `/v1`; the key is optional. Owns the path, the headers and what a native body needs on its way
+through. Source: OpenAI's API reference, chat completions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from craton.aws.wire.faults import validation
+from craton.models.canon.events import StreamEvent
+from craton.models.canon.reply import ConverseReply
+from craton.models.canon.request import ConverseRequest
+from craton.models.dialects.dialect import Dialect
+from craton.models.dialects.openai_chat import OpenAIChat
+from craton.models.providers.dial import open_transport
+from craton.models.providers.exchange import Exchange, json_headers
+from craton.models.providers.native import OpenAIChunks, read_members, write_members
+from craton.models.providers.provider import Attempt, Upstream
+from craton.models.providers.transport import Limits, Transport
+
+CANNOT_COUNT = "The provided model doesn't support counting tokens."
+
+
+class OpenAIProvider:
+    """One upstream. `transport` is opened by its address unless one is given; `prefix` goes before the path."""
+
+    name = "openai"
+
+    def __init__(self, upstream: Upstream, transport: Transport | None = None, *, prefix: bytes = b"") -> None:
+        self.dialect: Dialect = OpenAIChat()
+        self._path = prefix + b"/chat/completions"
+        self._secret = upstream.api_key
+        limits = Limits(connect_timeout_s=upstream.connect_timeout_s)
+        self._transport = transport or open_transport(upstream.base_url, limits)
+        self._exchange = Exchange(self._transport, upstream)
+        self._headers = json_headers(*bearer(upstream.api_key))
+
+    async def converse(self, request: ConverseRequest, attempt: Attempt) -> ConverseReply:
+        """A whole reply. Raises Fault."""
+        body = self.dialect.write_request(request, self._exchange.outgoing(attempt, stream=False))
+        return await self._exchange.converse(self.dialect, self._path, self._headers, body, attempt)
+
+    def converse_stream(self, request: ConverseRequest, attempt: Attempt) -> AsyncGenerator[list[StreamEvent]]:
+        """Canonical events, one list per read of the socket. Raises Fault."""
+        body = self.dialect.write_request(request, self._exchange.outgoing(attempt, stream=True))
+        return self._exchange.stream(self._path, self._headers, body, attempt, self.dialect.reader())
+
+    async def invoke(self, body: bytes, attempt: Attempt) -> bytes:
+        """A native body to a native reply."""
+        sent = write_members(
+            read_members(body), change={"model": attempt.model}, leave_out=("stream", "stream_options")
+        )
+        return await self._exchange.post(self._path, self._headers, sent, attempt)
+
+    def invoke_stream(self, body: bytes, attempt: Attempt) -> AsyncGenerator[list[bytes]]:
+        """A native body to native chunks; the usage comes in the last of them."""
+        change = {"model": attempt.model, "stream": True, "stream_options": {"include_usage": True}}
+        sent = write_members(read_members(body), change=change)
+        sink = OpenAIChunks(attempt.model, self._secret)
+        return self._exchange.stream(self._path, self._headers, sent, attempt, sink)
+
+    async def count_tokens(self, request: ConverseRequest, attempt: Attempt) -> int:  # noqa: ARG002 - the protocol
+        """Raises ValidationException: the schema has no call for it, and a guess would be no count."""
+        raise validation(CANNOT_COUNT)
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+
+def bearer(api_key: str) -> list[tuple[bytes, bytes]]:
+    """The header of a key, if there is one."""
+    return [(b"authorization", b"Bearer " + api_key.encode("utf-8"))] if api_key else []

@@ -1,0 +1,77 @@
+"""What every provider offers: one upstream, spoken to in its own dialect.
+
+A provider turns a canonical request into an HTTP exchange and its failures into Faults. It neither retries nor
+chooses between upstreams (`features/inference/balance` does) and it never looks at IAM, quotas or guardrails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+import msgspec
+
+from craton.models.canon.events import StreamEvent
+from craton.models.canon.reply import ConverseReply
+from craton.models.canon.request import ConverseRequest
+from craton.models.dialects.dialect import Dialect, Ledger
+
+
+class Upstream(msgspec.Struct, frozen=True):
+    """Where a target is and how it is reached; the secret is already resolved."""
+
+    provider: str
+    base_url: str
+    model: str
+    api_key: str = ""
+    timeout_s: float = 60.0
+    connect_timeout_s: float = 5.0
+    quirks: dict[str, object] = {}
+
+
+class Attempt(msgspec.Struct):
+    """One try at one upstream.
+
+    `deadline` is in seconds of the loop's clock (`loop.time()`). `max_tokens` is what to ask for where the vendor's
+    schema demands a number and the caller gave none.
+    """
+
+    model: str
+    ledger: Ledger
+    deadline: float
+    request_id: str
+    max_tokens: int = 4096
+    quirks: dict[str, object] = {}
+
+
+class Provider(Protocol):
+    """Every method raises Fault: before the first byte any of them, in a stream also later.
+
+    Leaving a generator early (`aclose`) must close the upstream connection at once.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    async def converse(self, request: ConverseRequest, attempt: Attempt) -> ConverseReply: ...
+
+    def converse_stream(self, request: ConverseRequest, attempt: Attempt) -> AsyncGenerator[list[StreamEvent]]:
+        """One list per read of the upstream's socket, so that each delta leaves when it arrives."""
+        ...
+
+    async def invoke(self, body: bytes, attempt: Attempt) -> bytes:
+        """Pass a native body through; the native reply comes back as it is."""
+        ...
+
+    def invoke_stream(self, body: bytes, attempt: Attempt) -> AsyncGenerator[list[bytes]]:
+        """Pass a native body through; native JSON chunks come back, one list per read."""
+        ...
+
+    async def count_tokens(self, request: ConverseRequest, attempt: Attempt) -> int:
+        """Input tokens. Raises ValidationException where the upstream cannot count."""
+        ...
+
+    async def close(self) -> None: ...

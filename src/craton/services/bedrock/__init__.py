@@ -1,0 +1,1 @@
+"""The bedrock service (control plane)."""

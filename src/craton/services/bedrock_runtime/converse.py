@@ -1,0 +1,63 @@
+"""Converse and ConverseStream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from craton.aws.wire.faults import validation
+from craton.context import Call, EventStream
+from craton.features.inference import run
+from craton.models.canon.events import MessageStop, StreamEvent
+from craton.models.canon.reply import ConverseReply
+from craton.models.canon.request import ConverseRequest
+from craton.services.bedrock_runtime import frames
+from craton.services.operation import operation
+
+
+def check_built(request: ConverseRequest) -> None:
+    """Refuse what this version would otherwise pass over in silence."""
+    config = request.guardrail_config
+    if config is not None and config.guardrail_identifier:
+        raise validation("The guardrail identifier or version provided in the request does not exist.")
+
+
+def echoed(request: ConverseRequest, reply: ConverseReply) -> None:
+    """What Bedrock repeats of the request: the latency mode and the tier that served."""
+    reply.performance_config = request.performance_config
+    reply.service_tier = request.service_tier
+
+
+@operation("bedrock-runtime", "Converse", body=ConverseRequest)
+async def converse(call: Call, req: ConverseRequest) -> ConverseReply:
+    resolved = run.resolve(call, req.model_id, run.INVOKE)
+    check_built(req)
+    run.check(resolved, req, streaming=False)
+    reply = await run.converse(call, resolved, req)
+    run.add_fields(call, resolved, req, reply)
+    echoed(req, reply)
+    reply.stop_sequence = None
+    return reply
+
+
+@operation("bedrock-runtime", "ConverseStream", body=ConverseRequest)
+async def converse_stream(call: Call, req: ConverseRequest) -> EventStream:
+    resolved = run.resolve(call, req.model_id, run.INVOKE_STREAM)
+    check_built(req)
+    run.check(resolved, req, streaming=True)
+    events, _ = await run.converse_stream(call, resolved, req)
+    pieces = with_fields(req, events)
+    return EventStream(frames.framed(pieces, frames.event_frame, frames.STREAM_FAULTS, call.report), {})
+
+
+async def with_fields(
+    req: ConverseRequest, events: AsyncGenerator[list[StreamEvent]]
+) -> AsyncGenerator[list[StreamEvent]]:
+    """The events with what the caller asked to see beside the stop reason."""
+    async with aclosing(events) as pieces:
+        async for piece in pieces:
+            for event in piece:
+                if type(event) is MessageStop:
+                    run.add_stop_fields(req, event)
+                    event.stop_sequence = None
+            yield piece

@@ -1,0 +1,98 @@
+"""The house keeps its floors: imports go down only, files and functions stay small, nothing hides behind a vague name."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2] / "src" / "craton"
+# Room → floor; a room may import from its own floor's row below only, or from itself. `config` and `__init__` are below all.
+FLOORS = {
+    "cli": 6, "app": 5,
+    "front": 4, "services": 4, "workflows": 4,
+    "features": 3,
+    "models": 2, "context": 2,
+    "infra": 1, "aws": 0,
+    "config": 0,
+}  # fmt: skip
+# Inside features and models (DESIGN, part 2).
+MAY_IMPORT = {
+    "features": {"rag": {"inference"}, "agents": {"inference"}, "inference": {"guardrails", "metering"}},
+    "models": {"providers": {"dialects", "canon"}, "dialects": {"canon"}, "canon": set(), "catalog": set()},
+}
+MAX_FILE_LINES = 500
+MAX_FUNCTION_LINES = 60
+VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager"}
+
+
+def sources() -> list[Path]:
+    return sorted(ROOT.rglob("*.py"))
+
+
+def type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, ...]]:
+    """Every import of craton's own, as parts behind `craton`, those for type checkers left out."""
+    for node in ast.iter_child_nodes(tree):
+        if type_checking(node):
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "craton":
+            parts = tuple(node.module.split(".")[1:])
+            for name in node.names:
+                yield (*parts, name.name)
+        elif isinstance(node, ast.Import):
+            for name in node.names:
+                if name.name.split(".")[0] == "craton":
+                    yield tuple(name.name.split(".")[1:])
+        else:
+            yield from imports(node)
+
+
+def room(path: Path) -> tuple[str, ...]:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down_only(path: Path) -> None:
+    """A file imports from its own room or from a lower floor."""
+    here = room(path)
+    if here[0] in ("__init__", "__main__"):
+        return
+    for there in imports(ast.parse(path.read_text())):
+        if there[0] in ("__version__",):
+            continue
+        if here[0] == "engine" or there[0] == "engine":
+            assert here[0] == there[0], f"{path} imports {there}: engine is a program of its own"
+            continue
+        if there[0] != here[0]:
+            assert FLOORS[there[0]] < FLOORS[here[0]], f"{path} imports {'.'.join(there)}"
+        elif here[0] in MAY_IMPORT and len(here) > 2 and len(there) > 2 and here[1] != there[1]:
+            assert there[1] in MAY_IMPORT[here[0]].get(here[1], set()), f"{path} imports {'.'.join(there)}"
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_stay_small(path: Path) -> None:
+    """No file passes 500 lines and no function 60."""
+    text = path.read_text()
+    assert text.count("\n") <= MAX_FILE_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < MAX_FUNCTION_LINES, f"{path}: {node.name}"
+
+
+def test_no_vague_names() -> None:
+    """No file is called utils or the like."""
+    assert not [path for path in sources() if path.stem.strip("_") in VAGUE]
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_file_says_what_it_owns(path: Path) -> None:
+    """Each file opens with a docstring."""
+    text = path.read_text()
+    assert not text.strip() or ast.get_docstring(ast.parse(text)), f"{path} has no docstring"
