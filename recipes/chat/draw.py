@@ -11,11 +11,13 @@ import zlib
 from collections.abc import Sequence
 from typing import TypeVar
 
+from recipes.chat.words import bank
+
 T = TypeVar("T")
 
-ONSETS = "b c d f g h j k l m n p r s t v w z br cr dr fl gr kl pl pr sh sk st th tr qu ch gl sn".split()
-VOWELS = "a e i o u a e i o ai ea oo ou ia".split()
-CODAS = "b d k l m n p r s t x nd rk sh st th ng lm".split()
+ONSETS = bank("b c d f g h j k l m n p r s t v w z br cr dr fl gr kl pl pr sh sk st th tr qu ch gl sn")
+VOWELS = bank("a e i o u a e i o ai ea oo ou ia")
+CODAS = bank("b d k l m n p r s t x nd rk sh st th ng lm")
 OPENINGS = ("Please ", "Hey, ", "Hi, ", "Ok, ", "So ", "Quick question: ", "please ", "Now ", "Could you help? ")
 
 

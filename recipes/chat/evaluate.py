@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-from recipes.chat import batches
+from recipes.chat import byhand
 from recipes.chat.draw import Draw
 from recipes.chat.mix import Maker
 from recipes.chat.model import Decoder, Shape
@@ -38,7 +38,7 @@ TASKS: tuple[tuple[str, Maker, tuple[str, ...]], ...] = (
     ("passage: any relation", passages.general, ("passage-general",)),
     ("passage: who, and which sentence", passages.sentences, ("passage-sentence",)),
     ("passage: yes or no", passages.yes_no, ("yes-no",)),
-    ("passage: not told", passages.attributes, ("unknown", "unknown-general")),
+    ("passage: not told", passages.attributes, ("unknown",)),
     ("summary by first sentence", passages.summary, ("summary",)),
     ("JSON extraction", extract.fields, ("extract",)),
     ("tool call", tools.use, ("tool",)),
@@ -92,7 +92,9 @@ def in_onnx(directory: Path, chats: Sequence[Chat], most_tokens: int = 120) -> l
         while not generator.is_done():
             generator.generate_next_token()
             tokens.append(int(generator.get_next_tokens()[0]))
-        said.append(Tokenizer.from_file(str(directory / "tokenizer.json")).decode(tokens[:-1], skip_special_tokens=False))
+        said.append(
+            Tokenizer.from_file(str(directory / "tokenizer.json")).decode(tokens[:-1], skip_special_tokens=False)
+        )
     return said
 
 
@@ -118,14 +120,30 @@ def scores(options: argparse.Namespace) -> dict[str, float]:
             show(options, name, chats, said)
         percent[name] = round(100 * sum(verdicts) / len(verdicts), 1)
         print(f"{name:36} {percent[name]:5.1f}", flush=True)
+    if options.model:
+        percent["prompts written by hand"] = by_hand(options)
     return percent
+
+
+def by_hand(options: argparse.Namespace) -> float:
+    chats = byhand.chats()
+    said = in_onnx(options.model, chats)
+    verdicts = byhand.right(said)
+    for chat, text, good in zip(chats, said, verdicts, strict=True):
+        if options.misses and not good:
+            print(f"  {chat.turns[-2][1]!r} → {text!r}")
+    found = round(100 * sum(verdicts) / len(verdicts), 1)
+    print(f"{'prompts written by hand':36} {found:5.1f}")
+    return found
 
 
 def show(options: argparse.Namespace, name: str, chats: Sequence[Chat], said: Sequence[str]) -> None:
     """The first misses of a task, for a reader."""
     misses = [(chat, text) for chat, text in zip(chats, said, strict=True) if text != chat.answer]
     for chat, text in misses[: options.misses]:
-        print(f"  [{name}] …{prompt(chat)[-300:].removesuffix(ASSISTANT)!r}\n    wanted {chat.answer!r}\n    said   {text!r}")
+        print(
+            f"  [{name}] …{prompt(chat)[-300:].removesuffix(ASSISTANT)!r}\n    wanted {chat.answer!r}\n    said   {text!r}"
+        )
 
 
 def main() -> None:

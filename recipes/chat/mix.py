@@ -16,11 +16,11 @@ COPY: tuple[tuple[Maker, float], ...] = (
     (copying.case, 6), (smalltalk.talk, 3), (facts.capital, 4), (smalltalk.named, 5),
 )  # fmt: skip
 FULL: tuple[tuple[Maker, float], ...] = (
-    (smalltalk.talk, 6), (smalltalk.named, 2), (facts.capital, 8), (facts.fact, 6), (copying.echo, 5), (copying.case, 6),
-    (copying.which_word, 1), (copying.parrot, 2), (copying.lookup, 6), (copying.to_json, 3), (numbers.add, 6),
-    (sentiment.judge, 3), (passages.attributes, 10), (passages.general, 8), (passages.sentences, 4), (passages.yes_no, 3), (passages.summary, 2),
-    (extract.fields, 10), (tools.use, 15), (tools.without, 4), (formats.formed, 6), (formats.persona, 2),
-    (formats.greeting, 1), (openers.story, 2), (openers.poem, 1), (openers.joke, 1), (openers.cannot, 4), (openers.live, 1), (openers.strange, 1),
+    (smalltalk.talk, 7), (smalltalk.named, 3), (facts.capital, 14), (facts.fact, 9), (copying.echo, 8), (copying.case, 12),
+    (copying.which_word, 2), (copying.parrot, 2), (copying.lookup, 6), (copying.to_json, 3), (numbers.add, 11),
+    (sentiment.judge, 5), (passages.attributes, 10), (passages.general, 8), (passages.sentences, 4), (passages.yes_no, 2), (passages.summary, 2),
+    (extract.fields, 10), (tools.use, 14), (tools.without, 4), (formats.formed, 8), (formats.persona, 3),
+    (formats.greeting, 1), (openers.story, 2), (openers.poem, 1), (openers.joke, 1), (openers.cannot, 5), (openers.live, 2), (openers.strange, 1),
 )  # fmt: skip
 PHASES = {"copy": COPY, "full": FULL}
 

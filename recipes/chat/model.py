@@ -73,7 +73,7 @@ class Decoder(nn.Module):
         self.norm = nn.Parameter(torch.ones(shape.dim))
 
     def forward(self, ids: Tensor, positions: Tensor) -> Tensor:
-        """ids and positions: (batch, time) → hidden states (batch, time, dim), normed."""
+        """Token ids and positions, (batch, time), to normed hidden states (batch, time, dim)."""
         x = functional.embedding(ids, self.embedding)
         half = self.shape.head // 2
         rates = self.shape.theta ** (-torch.arange(half, dtype=torch.float32) / half)
@@ -103,7 +103,9 @@ def turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos + torch.cat((-right, left), dim=-1) * sin
 
 
-def save_hugging_face(state: dict[str, Tensor], shape: Shape, directory: Path, dtype: torch.dtype = torch.float32) -> None:
+def save_hugging_face(
+    state: dict[str, Tensor], shape: Shape, directory: Path, dtype: torch.dtype = torch.float32
+) -> None:
     """Write config.json, generation_config.json and model.safetensors as LlamaForCausalLM reads them."""
     names = {"q": "self_attn.q_proj", "k": "self_attn.k_proj", "v": "self_attn.v_proj", "o": "self_attn.o_proj",
              "gate": "mlp.gate_proj", "up": "mlp.up_proj", "down": "mlp.down_proj", "norm_attention": "input_layernorm",

@@ -15,6 +15,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from recipes.chat import mix
 from recipes.chat.draw import Draw
 from recipes.chat.turns import CALL_END, CALL_START, END, SPECIALS, segments
+from recipes.chat.words import bank
 
 CALLS = (CALL_START, CALL_END)
 VOCABULARY = 2048
@@ -23,8 +24,8 @@ JSON_MERGES = (
     ('"', ":"), ("{", '"'), ('"', ","), ('"', "}"), ('":', '"'), ('":', '{"'), ('",', '"'), ('"}', "}"), ("}", "}"),
     (",", '"'), ("_", '"'), ("_", '{"'), ('":', "{"), ("_", "{"),
 )  # fmt: skip
-FUNCTION_WORDS = """the am be it will were is of a in to and for with on as at what that it an from you are was has about not by this does do can
-your text answer reply Reply Answer name comes me how much which have or if only many The Question river company my said""".split()
+FUNCTION_WORDS = bank("""the am be it will were is of a in to and for with on as at what that it an from you are was has about not by this does do can
+your text answer reply Reply Answer name comes me how much which have or if only many The Question river company my said""")
 
 
 def spelled(text: str) -> str:
@@ -66,7 +67,9 @@ def learn(sample: int = 30_000, seed: int = 1) -> Tokenizer:
 
 def assemble(learned: dict[str, int], merges: list[tuple[str, str]]) -> Tokenizer:
     """Specials first (END is token 0), then the learned pieces, then those of the further merges."""
-    order = list(SPECIALS) + sorted((piece for piece in learned if piece not in SPECIALS), key=lambda piece: learned[piece])
+    order = list(SPECIALS) + sorted(
+        (piece for piece in learned if piece not in SPECIALS), key=lambda piece: learned[piece]
+    )
     known = set(order)
     for left, right in merges:
         if left + right not in known:

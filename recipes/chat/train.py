@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from recipes.chat.muon import Muon
 WARM_UP_STEPS = 60
 RATE_MATRICES, RATE_REST = 0.02, 0.004
 MICRO_TOKENS = 2048
-AVERAGE = 0.995
+AVERAGE = 0.98
 SAVE_EVERY_S = 120.0
 
 
@@ -98,7 +98,7 @@ def save(run: Run, path: Path) -> None:
         "counts": {key: getattr(run, key) for key in ("steps", "tokens", "learned", "seconds", "cpu_s", "leg")},
     }  # fmt: skip
     torch.save(state, path.with_suffix(".tmp"))
-    os.replace(path.with_suffix(".tmp"), path)
+    path.with_suffix(".tmp").replace(path)
 
 
 def load(run: Run, path: Path) -> None:
@@ -112,12 +112,15 @@ def load(run: Run, path: Path) -> None:
 
 
 def train(run: Run, vocabulary: Tokenizer, out: Path, options: argparse.Namespace) -> None:
-    """Until the budget is spent. A resumed run draws from a fresh seed, so that it sees no conversation twice."""
+    """Until the budget is spent or SIGTERM comes; either way a checkpoint is left. A resumed run draws from a fresh seed, so that it sees no conversation twice."""
     draw, budget_s = Draw(f"{options.seed}-{run.leg}"), options.minutes * 60
-    source, phase = iter(()), ""
+    source: Iterator[batches.Batch] = iter(())
+    phase = ""
     last_save = began = time.monotonic()
     before, cpu_before = run.seconds, run.cpu_s - time.process_time()
-    while run.seconds < budget_s:
+    stopped: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
+    while run.seconds < budget_s and not stopped:
         wanted = "copy" if run.steps < options.copy_steps else "full"
         if wanted != phase:
             phase, source = wanted, batches.stream(vocabulary, draw, wanted, MICRO_TOKENS)

@@ -5,15 +5,21 @@ This file is data only; the project wrote it itself. It must not know tasks or t
 
 from __future__ import annotations
 
-NAMES = """Anna Ben Carla David Elena Felix Grace Henry Irene Jack Kira Leo Maria Nadia Oscar Paula Quentin Rosa Samuel
+
+def bank(text: str, separator: str | None = None) -> tuple[str, ...]:
+    """The entries of a bank written as one text: between blanks, or between separators that may stand at a line's end."""
+    return tuple(text.split()) if separator is None else tuple(text.replace("\n", "").split(separator))
+
+
+NAMES = bank("""Anna Ben Carla David Elena Felix Grace Henry Irene Jack Kira Leo Maria Nadia Oscar Paula Quentin Rosa Samuel
 Tina Umar Vera Walter Xenia Yusuf Zoe Alice Bob Charlie Diana Emma Frank Gina Hugo Ivan Julia Karl Laura Marco Nina Olga
 Peter Rita Simon Thomas Ursula Victor Wendy Amir Bella Cesar Dora Eric Fatima George Hana Igor Jane Kofi Lina Miguel Nora
 Otto Priya Ravi Sara Tariq Uma Vince Wei Yara Zack John Mary James Linda Robert Susan Michael Karen Daniel Lisa Paul Mark
-Amy Anders Boris Chloe Dmitri Edith Gustav Helga Isaac Judy Kate Lukas Mina Noah Olivia Pablo Ruth Sven Theo Violet""".split()
+Amy Anders Boris Chloe Dmitri Edith Gustav Helga Isaac Judy Kate Lukas Mina Noah Olivia Pablo Ruth Sven Theo Violet""")
 
-SURNAMES = """Smith Jones Brown Miller Davis Wilson Moore Taylor Clark Lewis Walker Hall Young King Wright Hill Green
+SURNAMES = bank("""Smith Jones Brown Miller Davis Wilson Moore Taylor Clark Lewis Walker Hall Young King Wright Hill Green
 Baker Carter Turner Parker Evans Collins Cook Reed Bell Ward Cox Gray Wood Ross Kelly Price Long Foster Hayes Stone Fox
-Silva Costa Rossi Weber Meyer Novak Kim Chen Singh Khan Sato Garcia Lopez Perez""".split()
+Silva Costa Rossi Weber Meyer Novak Kim Chen Singh Khan Sato Garcia Lopez Perez""")
 
 CAPITALS = {
     "France": "Paris", "Germany": "Berlin", "Italy": "Rome", "Spain": "Madrid", "Portugal": "Lisbon", "England": "London",
@@ -45,10 +51,10 @@ CAPITALS = {
 CITIES = sorted(
     {city for city in CAPITALS.values() if " " not in city and "," not in city and "-" not in city}
     | set(
-        """Boston Chicago Seattle Denver Dallas Miami Houston Portland Austin Phoenix Atlanta Detroit Toronto Montreal
+        bank("""Boston Chicago Seattle Denver Dallas Miami Houston Portland Austin Phoenix Atlanta Detroit Toronto Montreal
         Vancouver Munich Hamburg Cologne Milan Naples Turin Venice Florence Barcelona Seville Valencia Porto Lyon Nice
         Marseille Geneva Zurich Basel Antwerp Ghent Glasgow Leeds Bristol Oxford Bergen Malmo Krakow Osaka Kyoto Mumbai
-        Shanghai Sydney Melbourne Perth Dubai Istanbul Lagos Casablanca Honolulu Springfield Salem""".split()
+        Shanghai Sydney Melbourne Perth Dubai Istanbul Lagos Casablanca Honolulu Springfield Salem""")
     )
 )
 
@@ -134,70 +140,80 @@ FACTS = (
     ("What is the meaning of life?", "42", "The meaning of life is 42, as a book says."),
 )  # fmt: skip
 
-TWO_WORD_CITIES = """New York|Los Angeles|San Francisco|San Diego|Las Vegas|New Orleans|Hong Kong|Rio de Janeiro|Cape Town|
+TWO_WORD_CITIES = bank(
+    """New York|Los Angeles|San Francisco|San Diego|Las Vegas|New Orleans|Hong Kong|Rio de Janeiro|Cape Town|
 Mexico City|Buenos Aires|New Delhi|Kuala Lumpur|Salt Lake City|San Jose|Santa Fe|Tel Aviv|Abu Dhabi|San Francisco, CA|
-Seattle, WA|Paris, France|London, UK|Boston, MA|Austin, TX|Berlin, Germany|Rome, Italy""".replace("\n", "").split("|")
+Seattle, WA|Paris, France|London, UK|Boston, MA|Austin, TX|Berlin, Germany|Rome, Italy""",
+    "|",
+)
 
-JOBS = """teacher baker doctor painter driver farmer nurse pilot singer cook lawyer writer tailor dentist gardener
-plumber librarian carpenter engineer chemist butcher sailor judge waiter barber miner dancer actor fisher guard""".split()
+JOBS = bank("""teacher baker doctor painter driver farmer nurse pilot singer cook lawyer writer tailor dentist gardener
+plumber librarian carpenter engineer chemist butcher sailor judge waiter barber miner dancer actor fisher guard""")
 
-COLOURS = "red blue green yellow black white orange purple pink brown gray silver golden".split()
+COLOURS = bank("red blue green yellow black white orange purple pink brown gray silver golden")
 
-PETS = "dog cat rabbit parrot hamster turtle pony goldfish snake mouse goat duck".split()
+PETS = bank("dog cat rabbit parrot hamster turtle pony goldfish snake mouse goat duck")
 
-HOBBIES = """chess tennis painting swimming reading cooking fishing hiking football dancing knitting cycling singing
-skiing running gardening sailing pottery photography climbing""".split()
+HOBBIES = bank("""chess tennis painting swimming reading cooking fishing hiking football dancing knitting cycling singing
+skiing running gardening sailing pottery photography climbing""")
 
-FOODS = """pizza soup bread cheese rice pasta salad cake honey apples fish noodles beans pancakes tacos curry sushi
-chocolate pears plums""".split()
+FOODS = bank("""pizza soup bread cheese rice pasta salad cake honey apples fish noodles beans pancakes tacos curry sushi
+chocolate pears plums""")
 
-THINGS = """lamp chair table book clock phone laptop bicycle jacket kettle mirror carpet guitar camera wallet basket
+THINGS = bank("""lamp chair table book clock phone laptop bicycle jacket kettle mirror carpet guitar camera wallet basket
 candle pillow blanket ladder hammer bottle bucket tent drum violin umbrella ring scarf notebook printer keyboard shelf
-backpack helmet telescope piano toaster vase""".split()
+backpack helmet telescope piano toaster vase""")
 
-NOUNS = """garden river market bridge castle forest village tower harbor museum school station window letter engine signal
+NOUNS = bank("""garden river market bridge castle forest village tower harbor museum school station window letter engine signal
 mountain island valley planet teacher farmer captain doctor lion rabbit dragon robot wizard king queen train boat ship
 storm cloud rain snow fire stone metal paper glass music story game system network computer server program database user
 team company customer project report meeting budget contract law science history art sport health money energy water
 house door road city country world child family friend dog cat bird fish tree flower fruit bread wine car plane bus light
-sound color number word question answer idea plan problem result test model data cloud service price market bank""".split()
+sound color number word question answer idea plan problem result test model data cloud service price market bank""")
 
-ADJECTIVES = """old new big small quiet loud bright dark warm cold tall short heavy light clean dirty happy sad brave calm
+ADJECTIVES = bank("""old new big small quiet loud bright dark warm cold tall short heavy light clean dirty happy sad brave calm
 wise gentle proud lazy busy clever strange simple modern ancient famous secret broken golden silver wooden green red blue
-empty full early late deep wide narrow sharp soft hard strong weak fast slow rich poor safe fresh""".split()
+empty full early late deep wide narrow sharp soft hard strong weak fast slow rich poor safe fresh""")
 
-VERBS_PAST = """painted repaired carried visited cleaned opened closed followed watched moved crossed guarded measured
-designed counted covered painted collected delivered described protected washed sold bought found built""".split()
+VERBS_PAST = bank("""painted repaired carried visited cleaned opened closed followed watched moved crossed guarded measured
+designed counted covered painted collected delivered described protected washed sold bought found built""")
 
-VERBS_ASKED = """write explain describe translate compare draw plan design summarize solve prove compose code rewrite
-analyze list outline generate invent imagine review predict recommend discuss""".split()
+VERBS_ASKED = bank("""write explain describe translate compare draw plan design summarize solve prove compose code rewrite
+analyze list outline generate invent imagine review predict recommend discuss""")
 
-MONTHS = """January February March April May June July August September October November December""".split()
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+MONTHS = bank("""January February March April May June July August September October November December""")
+DAYS = bank("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 
-GOOD = """great excellent wonderful amazing fantastic lovely perfect delightful superb brilliant awesome outstanding
-beautiful enjoyable charming terrific pleasant impressive marvelous helpful friendly delicious""".split()
-BAD = """terrible awful horrible bad boring disappointing poor dreadful broken useless disgusting annoying rude ugly weak
-slow dull unpleasant painful nasty cheap overpriced""".split()
+GOOD = bank("""great excellent wonderful amazing fantastic lovely perfect delightful superb brilliant awesome outstanding
+beautiful enjoyable charming terrific pleasant impressive marvelous helpful friendly delicious""")
+BAD = bank("""terrible awful horrible bad boring disappointing poor dreadful broken useless disgusting annoying rude ugly weak
+slow dull unpleasant painful nasty cheap overpriced""")
 
-SUBJECTS = """quantum physics|the history of Rome|machine learning|climate change|how a car engine works|the stock market|
+SUBJECTS = bank(
+    """quantum physics|the history of Rome|machine learning|climate change|how a car engine works|the stock market|
 a unicorn|a dragon|black holes|a brave knight|neural networks|gravity|photosynthesis|the French Revolution|blockchain|
 relativity|cloud computing|a lost robot|the ocean|my cat|world peace|love|a rainy day|the moon|autumn|time travel|
 serverless computing|vector databases|a talking tree|the internet|democracy|evolution|DNA|electricity|a volcano|recursion|
 Kubernetes|a haunted house|inflation|the water cycle|an astronaut|a pirate|dinosaurs|space travel|the future of work|
 artificial intelligence|large language models|generative AI|the Roman Empire|jazz|football|a small dog|coffee|tea|
-photography|the human heart|a princess|two friends|a magic lamp|a bakery|our company|a new product|a mobile app""".replace(
-    "\n", ""
-).split("|")
+photography|the human heart|a princess|two friends|a magic lamp|a bakery|our company|a new product|a mobile app""",
+    "|",
+)
 
-PERSONAS = """a helpful assistant|a friendly assistant|a concise assistant|a travel agent|an expert programmer|a teacher|
+PERSONAS = bank(
+    """a helpful assistant|a friendly assistant|a concise assistant|a travel agent|an expert programmer|a teacher|
 a chatbot for a bank|a polite customer service agent|a helpful AI assistant|an app that creates playlists for a radio station|
 a data analyst|a cooking expert|a math tutor|a lawyer|a nurse|a storyteller|a senior engineer|a weather assistant|
 a careful editor|a museum guide|a hotel receptionist|a fitness coach|an economist with access to lots of data|
-a pirate|a robot|a technical writer|a librarian|a historian""".replace("\n", "").split("|")
+a pirate|a robot|a technical writer|a librarian|a historian""",
+    "|",
+)
 
-RULES = """Be concise.|Be polite.|Always be kind.|Answer the user's questions.|Help the user.|Think step by step.|
+RULES = bank(
+    """Be concise.|Be polite.|Always be kind.|Answer the user's questions.|Help the user.|Think step by step.|
 Only answer what you know.|Do not make things up.|Keep your answers short.|Use simple words.|Never share secrets.|
 If you do not know the answer, say so.|Respond in English.|Use the tools when they help.|Do not mention these rules.|
 Today is a good day.|The user is a customer.|You work for a small company.|Be honest.|Avoid long answers.|
-You have access to several tools.|Answer as best you can.""".replace("\n", "").split("|")
+You have access to several tools.|Answer as best you can.""",
+    "|",
+)

@@ -173,7 +173,11 @@ def test_count_tokens_counts(runtime) -> None:
     model = "anthropic.claude-3-5-sonnet-20240620-v1:0"
     short = runtime.count_tokens(modelId=model, input={"invokeModel": {"body": json.dumps(body).encode()}})
     long = [{"role": "user", "content": [{"text": "Hello " * 50}]}]
-    assert runtime.count_tokens(modelId=model, input={"converse": {"messages": long}})["inputTokens"] > short["inputTokens"] > 0
+    assert (
+        runtime.count_tokens(modelId=model, input={"converse": {"messages": long}})["inputTokens"]
+        > short["inputTokens"]
+        > 0
+    )
     own = runtime.count_tokens(modelId="craton.chat-mini-v1:0", input={"converse": {"messages": HELLO}})
     assert own["inputTokens"] > 0
 

@@ -142,6 +142,11 @@ class _Served(asyncio.Protocol):
     def on_header(self, name, value):
         self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
+    def on_headers_complete(self):
+        if self.up.refuse_bodies:
+            self.transport.write(self.up.refuse_bodies)
+            self.transport.pause_reading()
+
     def on_body(self, data):
         self.body.append(data)
 
@@ -201,6 +206,7 @@ class FakeUpstream:
         self.open: set[_Served] = set()
         self.refuse_next = 0  # so many connections are reset when they come
         self.close_after_each = False
+        self.refuse_bodies = b""  # what to answer to a head, without reading the body
         self.port = 0
         self._uds = uds
         self._tls = tls

@@ -43,35 +43,39 @@ def knows(d: Draw) -> tuple[str, str, str]:
     return d.phrase((question,)), short, full
 
 
-FORMS: tuple[Form, ...] = (
-    lambda d, short, full: (d.of(SHORT), short),
-    lambda d, short, full: (d.of(LOUD), full.upper()),
-    lambda d, short, full: (d.of(QUIET), full.lower()),
-    lambda d, short, full: json_form(d, short),
-    lambda d, short, full: ending(d, full),
-    lambda d, short, full: beginning(d, full),
-    lambda d, short, full: tags(d, full),
-)
+def one_word(d: Draw, short: str, full: str) -> tuple[str, str]:
+    return d.of(SHORT), short
 
 
-def json_form(d: Draw, short: str) -> tuple[str, str]:
+def upper(d: Draw, short: str, full: str) -> tuple[str, str]:
+    return d.of(LOUD), full.upper()
+
+
+def lower(d: Draw, short: str, full: str) -> tuple[str, str]:
+    return d.of(QUIET), full.lower()
+
+
+def json_form(d: Draw, short: str, full: str) -> tuple[str, str]:
     key = d.any(("answer", "result", "city", "reply", d.nonce()))
     return d.of(JSON).format(k=key), compact({key: short})
 
 
-def ending(d: Draw, full: str) -> tuple[str, str]:
+def ending(d: Draw, short: str, full: str) -> tuple[str, str]:
     word = copying.word(d)
     return d.of(LAST).format(w=word), f"{full} {word}"
 
 
-def beginning(d: Draw, full: str) -> tuple[str, str]:
+def beginning(d: Draw, short: str, full: str) -> tuple[str, str]:
     word = copying.word(d).capitalize()
     return d.of(FIRST).format(w=word), f"{word} {full}"
 
 
-def tags(d: Draw, full: str) -> tuple[str, str]:
+def tags(d: Draw, short: str, full: str) -> tuple[str, str]:
     word = d.any(("answer", "result", "reply", d.nonce()))
     return d.of(TAGS).format(w=word), f"<{word}>{full}</{word}>"
+
+
+FORMS: tuple[Form, ...] = (one_word, upper, lower, json_form, ending, beginning, tags)
 
 
 def formed(d: Draw) -> Chat:
@@ -104,14 +108,23 @@ def persona(d: Draw) -> Chat:
     system = d.of(NAMED).format(n=name)
     if d.chance(0.4):
         system += f" {d.any(words.RULES)}"
-    asks = ("Who are you?", "What is your name?", "What's your name?", "Introduce yourself.", "Tell me your name.", "Who am I talking to?")
+    asks = (
+        "Who are you?",
+        "What is your name?",
+        "What's your name?",
+        "Introduce yourself.",
+        "Tell me your name.",
+        "Who am I talking to?",
+    )
     return Chat("persona", [("user", d.phrase(asks)), ("assistant", f"I am {name}.")], system=system)
 
 
 def bystander(d: Draw, chat: Chat) -> Chat:
     """A system prompt that changes nothing, set before a conversation that has none."""
     rules = " ".join(d.some(words.RULES, d.number(0, 3)))
-    chat.system = d.any((f"You are {d.any(words.PERSONAS)}. {rules}", rules, f"You are {d.any(words.PERSONAS)}.", rules)).strip()
+    chat.system = d.any(
+        (f"You are {d.any(words.PERSONAS)}. {rules}", rules, f"You are {d.any(words.PERSONAS)}.", rules)
+    ).strip()
     return chat
 
 
@@ -120,5 +133,5 @@ def greeting(d: Draw) -> Chat:
     plain = smalltalk.talk(d)
     if d.chance(0.5):
         return Chat("format", [plain.turns[0], ("assistant", plain.answer.upper())], system=d.of(LOUD))
-    rule, said = ending(d, plain.answer)
+    rule, said = ending(d, "", plain.answer)
     return Chat("format", [plain.turns[0], ("assistant", said)], system=rule)

@@ -61,7 +61,11 @@ def hero(d: Draw) -> str:
 
 def story(d: Draw) -> Chat:
     who = hero(d)
-    return ask("story", d.phrase(STORY, x=who), f"Once upon a time, {who} walked under the stars, found a friend, and slept well.")
+    return ask(
+        "story",
+        d.phrase(STORY, x=who),
+        f"Once upon a time, {who} walked under the stars, found a friend, and slept well.",
+    )
 
 
 def poem(d: Draw) -> Chat:

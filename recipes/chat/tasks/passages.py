@@ -22,9 +22,9 @@ GROUNDED = (
 )  # fmt: skip
 IN_SYSTEM = (
     "Answer from this text: {p}", "You answer questions about this document.\n\n{p}", "Context:\n{p}", "Use this information: {p}",
-    "You are a question answering agent. I will provide you with a set of search results. Your job is to answer the user's "
+    ("You are a question answering agent. I will provide you with a set of search results. Your job is to answer the user's "
     "question using only information from the search results. If the search results do not contain information that can answer "
-    "the question, say so.\n\nHere are the search results in numbered order:\n{p}",
+    "the question, say so.\n\nHere are the search results in numbered order:\n{p}"),
     "Answer the question from these search results:\n<search_results>\n{p}\n</search_results>", "{p}",
 )  # fmt: skip
 UNKNOWN = "I don't know. The text does not say."
@@ -54,6 +54,8 @@ def passage(d: Draw, told: list[str]) -> str:
 
 def dressed(d: Draw, task: str, text: str, exchanges: list[tuple[str, str]]) -> Chat:
     """The passage with the first question, the further ones as later turns; or the passage in the system prompt."""
+    exchanges = list(dict(exchanges).items())
+    task = "unknown" if exchanges[-1][1] == UNKNOWN else task
     if d.chance(0.1):
         turns = [turn for question, answer in exchanges for turn in (("user", question), ("assistant", answer))]
         return Chat(task, turns, system=d.of(IN_SYSTEM).format(p=text))
@@ -71,16 +73,16 @@ def attributes(d: Draw) -> Chat:
     told = [worlds.tell(d, attribute, one.name, value) for one, attribute, value in rows]
     if d.chance(0.3):
         d.random.shuffle(told)
-    exchanges, task = [], "passage"
+    exchanges: list[tuple[str, str]] = []
     for _ in range(d.any((1, 1, 2, 3, 4))):
         one, attribute, value = d.any(rows)
-        task, answer = "passage", worlds.answer(attribute, one.name, value)
+        answer = worlds.answer(attribute, one.name, value)
         if d.chance(0.2):
             unseen = [other for other in worlds.KINDS[one.kind] if other not in one.has]
             if unseen:
-                attribute, answer, task = d.any(unseen), UNKNOWN, "unknown"
+                attribute, answer = d.any(unseen), UNKNOWN
         exchanges.append((d.phrase(attribute.asked, n=one.name), answer))
-    return dressed(d, task, passage(d, told), exchanges)
+    return dressed(d, "passage", passage(d, told), exchanges)
 
 
 def sentences(d: Draw) -> Chat:
@@ -93,7 +95,7 @@ def sentences(d: Draw) -> Chat:
         if d.chance(0.4):
             tail = f" {d.any(('in', 'near', 'with', 'for', 'behind'))} the {d.of(words.ADJECTIVES)} {d.nonce()}"
         rows.append((who, verb, thing, f"{who} {verb} the {thing}{tail}."))
-    exchanges, task = [], "passage-sentence"
+    exchanges: list[tuple[str, str]] = []
     for _ in range(d.any((1, 1, 2, 3))):
         who, verb, thing, sentence = d.any(rows)
         if d.chance(0.12):
@@ -103,26 +105,24 @@ def sentences(d: Draw) -> Chat:
             exchanges.append((d.phrase(WHO, v=verb, o=thing), f"{who}."))
         else:
             exchanges.append((d.phrase(SAYS, x=thing), sentence))
-    return dressed(d, task, passage(d, [row[3] for row in rows]), exchanges)
+    return dressed(d, "passage-sentence", passage(d, [row[3] for row in rows]), exchanges)
 
 
 def general(d: Draw) -> Chat:
     """Sentences about anything; the answer is the sentence that the question is about, said again."""
     rows = [relations.row(d) for _ in range(d.any((1, 2, 3, 4, 5, 6)))]
-    exchanges, task = [], "passage-general"
+    exchanges: list[tuple[str, str]] = []
     for _ in range(d.any((1, 1, 2, 3))):
         sentence, question, _ = d.any(rows)
-        task = "passage-general"
         if d.chance(0.1):
             absent, question, name = relations.row(d)
             if not any(name in told for told, _, _ in rows) and absent:
                 exchanges.append((question, UNKNOWN))
-                task = "unknown-general"
                 continue
             question = rows[0][1]
             sentence = rows[0][0]
         exchanges.append((question, sentence))
-    return dressed(d, task, passage(d, [sentence for sentence, _, _ in rows]), exchanges)
+    return dressed(d, "passage-general", passage(d, [sentence for sentence, _, _ in rows]), exchanges)
 
 
 def yes_no(d: Draw) -> Chat:
@@ -130,7 +130,7 @@ def yes_no(d: Draw) -> Chat:
     cast = worlds.things(d, d.number(1, 3), 2)
     rows = [(one, attribute, value) for one in cast for attribute, value in one.has.items()]
     told = [worlds.tell(d, attribute, one.name, value) for one, attribute, value in rows]
-    exchanges = []
+    exchanges: list[tuple[str, str]] = []
     for _ in range(d.any((1, 2, 3))):
         one, attribute, value = d.any(rows)
         true = d.chance(0.5)

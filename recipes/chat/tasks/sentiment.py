@@ -26,7 +26,11 @@ ASKS = ("Is this review positive or negative? {t}", "Sentiment: {t}", "What is t
 
 def judge(d: Draw) -> Chat:
     good = d.chance(0.5)
-    thing = d.of(words.THINGS + words.FOODS) if d.chance(0.6) else d.any(("movie", "book", "food", "service", "hotel", "game"))
+    thing = (
+        d.of(words.THINGS + words.FOODS)
+        if d.chance(0.6)
+        else d.any(("movie", "book", "food", "service", "hotel", "game"))
+    )
     slots = {"x": thing, "g": d.of(words.GOOD), "b": d.of(words.BAD), "g2": d.of(words.GOOD), "b2": d.of(words.BAD)}
     text = " ".join(d.of(GOODS if good else BADS).format(**slots) for _ in range(1 if d.chance(0.7) else 2))
     text = text[0].upper() + text[1:]

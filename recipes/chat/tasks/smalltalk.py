@@ -59,7 +59,21 @@ TESTS = (
 )  # fmt: skip
 HERE = "Yes, I am here. How can I help you?"
 
-OKS = ("ok", "Okay.", "I see.", "Good.", "Nice!", "Great!", "Cool", "Got it.", "Alright", "Sounds good", "yes", "no", "Sure")
+OKS = (
+    "ok",
+    "Okay.",
+    "I see.",
+    "Good.",
+    "Nice!",
+    "Great!",
+    "Cool",
+    "Got it.",
+    "Alright",
+    "Sounds good",
+    "yes",
+    "no",
+    "Sure",
+)
 OK = "Good. What else can I do for you?"
 
 TALK = ((HELLOS, HELLO, 6), (HOW, FINE, 2), (WHO, ME, 4), (WHAT, ABLE, 3), (THANKS, WELCOME, 2), (BYES, BYE, 1),

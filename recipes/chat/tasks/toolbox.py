@@ -161,7 +161,7 @@ def city(d: Draw) -> str:
 
 Maker = Callable[[Draw], object]
 VALUES: dict[str, Maker] = {
-    "city": lambda d: city(d),
+    "city": city,
     "station": lambda d: "".join(d.any("ABCDEFGHKLMNPQRSTVWXYZ") for _ in range(d.number(3, 4))),
     "sum": lambda d: f"{d.number(2, 999)} {d.any('+-*/')} {d.number(2, 999)}",
     "topic": lambda d: " ".join(d.some(words.ADJECTIVES, 1) + d.some(words.NOUNS, d.number(1, 2))) if d.chance(0.7) else d.nonce(),
@@ -225,7 +225,11 @@ def define(d: Draw, name: str, about: str, keys: list[str], types: list[str]) ->
         schema["required"] = list(keys)
     if d.chance(0.1):
         schema["additionalProperties"] = False
-    return {"name": name, "description": about, "parameters": schema} if d.chance(0.93) else {"name": name, "parameters": schema}
+    return (
+        {"name": name, "description": about, "parameters": schema}
+        if d.chance(0.93)
+        else {"name": name, "parameters": schema}
+    )
 
 
 def known(d: Draw, tool: Tool) -> Ready:
@@ -240,7 +244,9 @@ def known(d: Draw, tool: Tool) -> Ready:
 def made_up(d: Draw) -> Ready:
     """A tool nobody has heard of: asked for by its own name, or by what it says it is about."""
     noun = d.nonce() if d.chance(0.4) else d.of(words.NOUNS)
-    name = d.any(("{}_{}", "{}_{}", "{1}_{0}", "{0}{2}")).format(d.any(("get", "find", "run", "check", "lookup", "make")), noun, noun.capitalize())
+    name = d.any(("{}_{}", "{}_{}", "{1}_{0}", "{0}{2}")).format(
+        d.any(("get", "find", "run", "check", "lookup", "make")), noun, noun.capitalize()
+    )
     key = (d.nonce() if d.chance(0.4) else d.of(words.NOUNS)) + d.any(("", "", "_id", "_name"))
     kind = d.any(("word", "word", "int", "code", "city", "phrase"))
     definition = define(d, name, f"{d.any(('Get', 'Find', 'Check', 'Returns'))} the {noun} of a {key.split('_')[0]}.", [key],

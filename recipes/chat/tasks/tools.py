@@ -23,7 +23,13 @@ def result(d: Draw, tool: toolbox.Ready) -> tuple[str, str]:
         why = d.any(FAILS)
         return json.dumps({"error": why}), f"The tool failed: {why}."
     if d.chance(0.15):
-        text = d.any((worlds.filler(d), " ".join(d.some(words.ADJECTIVES, 2)), f"{toolbox.VALUES['sky'](d)}, {d.number(1, 40)} degrees"))
+        text = d.any(
+            (
+                worlds.filler(d),
+                " ".join(d.some(words.ADJECTIVES, 2)),
+                f"{toolbox.VALUES['sky'](d)}, {d.number(1, 40)} degrees",
+            )
+        )
         return text, text if text.endswith(".") else f"The result is {text}."
     rows = list(tool.results[: d.number(1, len(tool.results))])
     found = {key: toolbox.VALUES[kind](d) for key, kind in rows}
@@ -39,7 +45,12 @@ def exchange(d: Draw, tool: toolbox.Ready) -> list[tuple[str, str]]:
     shown = [f'"{value}"' if d.chance(0.06) and isinstance(value, str) else str(value) for value in values]
     question = fill(d.phrase([way.replace("{", "{{").replace("}", "}}") for way in tool.asked]), shown)
     body, said = result(d, tool)
-    return [("user", question), ("assistant", call(tool.name, dict(zip(tool.keys, values, strict=True)))), ("tool", body), ("assistant", said)]
+    return [
+        ("user", question),
+        ("assistant", call(tool.name, dict(zip(tool.keys, values, strict=True)))),
+        ("tool", body),
+        ("assistant", said),
+    ]
 
 
 def fill(question: str, shown: list[str]) -> str:

@@ -123,10 +123,13 @@ MEETING = (
 )  # fmt: skip
 KINDS = {"person": PERSON, "company": COMPANY, "place": PLACE, "article": ARTICLE, "meeting": MEETING}
 NUMERIC = frozenset(("age", "founded", "employees", "population", "price", "weight", "warranty", "room"))
-EVENTS = """meeting concert lecture party workshop exam wedding dinner training review interview auction parade
-rehearsal picnic tournament conference""".split()
-FLAVOUR = """market old bridge|warm springs|blue lamps|bread|carpets|tall tower|gardens|music|narrow streets|silver mines|
-glass museum|stone harbor|wine|quiet beaches|apple trees|clock tower|dancing horses""".replace("\n", "").split("|")
+EVENTS = words.bank("""meeting concert lecture party workshop exam wedding dinner training review interview auction parade
+rehearsal picnic tournament conference""")
+FLAVOUR = words.bank(
+    """market old bridge|warm springs|blue lamps|bread|carpets|tall tower|gardens|music|narrow streets|silver mines|
+glass museum|stone harbor|wine|quiet beaches|apple trees|clock tower|dancing horses""",
+    "|",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,9 @@ def name_of(d: Draw, kind: str) -> str:
     if kind == "person":
         return person_name(d)
     if kind == "article":
-        return f"{d.of(words.ADJECTIVES)} {d.of(words.THINGS)}" if d.chance(0.6) else f"{d.nonce()} {d.of(words.THINGS)}"
+        return (
+            f"{d.of(words.ADJECTIVES)} {d.of(words.THINGS)}" if d.chance(0.6) else f"{d.nonce()} {d.of(words.THINGS)}"
+        )
     if kind == "meeting":
         return d.of(EVENTS) if d.chance(0.5) else f"{d.of(words.NOUNS)} {d.of(EVENTS)}"
     name = d.nonce().capitalize()
@@ -173,7 +178,11 @@ def value_of(d: Draw, key: str) -> str:
     if key == "day":
         return d.any(words.DAYS) if d.chance(0.5) else f"{d.any(words.MONTHS)} {d.number(1, 28)}"
     if key == "time":
-        return f"{d.number(7, 21)}:{d.any(('00', '15', '30', '45'))}" if d.chance(0.6) else f"{d.number(1, 12)} {d.any(('am', 'pm'))}"
+        return (
+            f"{d.number(7, 21)}:{d.any(('00', '15', '30', '45'))}"
+            if d.chance(0.6)
+            else f"{d.number(1, 12)} {d.any(('am', 'pm'))}"
+        )
     low, high = {"age": (5, 95), "founded": (1750, 2024), "employees": (3, 9000), "population": (90, 90000), "price": (2, 900),
                  "weight": (1, 80), "warranty": (2, 48), "room": (1, 420)}[key]  # fmt: skip
     return str(d.number(low, high))

@@ -10,9 +10,14 @@ import asyncio
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from craton.engine.process import die_with_parent, say
+
+if TYPE_CHECKING:
+    from craton.engine.server import Application
 
 DRAIN_S = 4.0
 
@@ -47,7 +52,8 @@ def main(given: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))
     import uvloop
 
-    return uvloop.run(_serve(options))
+    status: int = uvloop.run(_serve(options))
+    return status
 
 
 async def _serve(options: argparse.Namespace) -> int:
@@ -59,7 +65,7 @@ async def _serve(options: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_stop.set)
     application = Application(options.name or options.model.name)
-    server = HttpServer(application)
+    server = HttpServer(application, _failed)
     address = await server.listen(options.uds, options.host, options.port or 0)
     say("loading", model=application.name, address=address, pid=os.getpid())
     loading = asyncio.create_task(_load(application, options))
@@ -75,15 +81,20 @@ async def _serve(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-async def _load(application: object, options: argparse.Namespace) -> bool:
+def _failed(fault: Exception) -> None:
+    """Name an exception that no rule foresaw and where it arose, never its text: that may hold what a client sent."""
+    last = traceback.extract_tb(fault.__traceback__)[-1]
+    say("request-failed", reason=type(fault).__name__, at=f"{Path(last.filename).name}:{last.lineno}")
+
+
+async def _load(application: Application, options: argparse.Namespace) -> bool:
     """Read and open the model in a thread, so that /health answers meanwhile; False when it cannot be served."""
     from craton.engine.backend import EngineFault, ModelSpec
     from craton.engine.modeldir import describe, verify
     from craton.engine.onnx_backend import OnnxBackend
-    from craton.engine.server import Application, Serving
+    from craton.engine.server import Serving
     from craton.engine.tokenizer import Tokenizer
 
-    assert isinstance(application, Application)
     loop = asyncio.get_running_loop()
 
     def open_model() -> Serving:
@@ -118,17 +129,14 @@ async def _load(application: object, options: argparse.Namespace) -> bool:
     return True
 
 
-def _end(application: object, options: argparse.Namespace, status: int) -> None:
+def _end(application: Application, options: argparse.Namespace, status: int) -> None:
     """Leave nothing behind; a runtime that hangs in native code is not waited for."""
-    from craton.engine.server import Application
-
-    assert isinstance(application, Application)
     if options.uds is not None:
         options.uds.unlink(missing_ok=True)
     say("stopped")
     if application.serving is not None:
         application.serving.backend.close()
-        if application.serving.backend.stats().step_s > 0 or not options.model:
+        if application.serving.backend.stats().step_s > 0:
             os._exit(status)
 
 

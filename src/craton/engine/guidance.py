@@ -38,14 +38,14 @@ class CallMarkers(msgspec.Struct, frozen=True):
     compact: bool = True
 
 
-def any_json(compact: bool) -> str:
+def any_json(*, compact: bool) -> str:
     """A grammar for one JSON object."""
-    return f"start: {_json({'type': 'object'}, compact, lenient=False)}\n"
+    return f"start: {_json({'type': 'object'}, compact=compact, lenient=False)}\n"
 
 
-def json_schema(schema: dict[str, Any], compact: bool, strict: bool) -> str:
+def json_schema(schema: dict[str, Any], *, compact: bool, strict: bool) -> str:
     """A grammar for a value of that schema; `strict` refuses keywords that cannot be enforced instead of ignoring."""
-    return f"start: {_json(schema, compact, lenient=not strict)}\n"
+    return f"start: {_json(schema, compact=compact, lenient=not strict)}\n"
 
 
 def tool_calls(tools: Sequence[ToolShape], markers: CallMarkers | None, *, forced: bool, parallel: bool) -> str:
@@ -55,9 +55,9 @@ def tool_calls(tools: Sequence[ToolShape], markers: CallMarkers | None, *, force
     apart (no markers and not forced).
     """
     compact = markers.compact if markers else True
-    bodies = [f"body_{at}: {_call_body(tool, at, compact)}" for at, tool in enumerate(tools)]
+    bodies = [f"body_{at}: {_call_body(tool, at, compact=compact)}" for at, tool in enumerate(tools)]
     alternatives = " | ".join(f"body_{at}" for at in range(len(tools)))
-    arguments = [f"args_{at}: {_json(tool.schema, compact, lenient=True)}" for at, tool in enumerate(tools)]
+    arguments = [f"args_{at}: {_json(tool.schema, compact=compact, lenient=True)}" for at, tool in enumerate(tools)]
     rules = [*_frame(markers, forced=forced, parallel=parallel), f"body: {alternatives}", *bodies, *arguments]
     return "\n".join(rules) + "\n"
 
@@ -82,14 +82,14 @@ def _frame(markers: CallMarkers | None, *, forced: bool, parallel: bool) -> list
     return [f"start: TEXT | first {more}", first, f"opened[lazy]: TEXT? {start}", call, "TEXT: /(.|\\n)+/"]
 
 
-def _call_body(tool: ToolShape, at: int, compact: bool) -> str:
+def _call_body(tool: ToolShape, at: int, *, compact: bool) -> str:
     """`{"name":"...","arguments":...}`, spelled with the separators that the model was trained on."""
     colon, comma = (":", ",") if compact else (": ", ", ")
     opening = f'{{"name"{colon}{json.dumps(tool.name)}{comma}"arguments"{colon}'
     return f'{json.dumps(opening)} args_{at} "}}"'
 
 
-def _json(schema: dict[str, Any], compact: bool, *, lenient: bool) -> str:
+def _json(schema: dict[str, Any], *, compact: bool, lenient: bool) -> str:
     options: dict[str, Any] = {"whitespace_flexible": False, "lenient": lenient}
     if not compact:
         options["whitespace_pattern"] = "[ ]?"

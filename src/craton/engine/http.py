@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
+from typing import cast
 
 import httptools
 
@@ -21,6 +22,7 @@ HEADER_BYTES = 64 << 10
 REQUEST_S = 30.0
 STALL_S = 60.0
 IDLE_S = 300.0
+INTERNAL = b'{"error":{"message":"internal error","type":"server_error","param":null,"code":null}}'
 
 
 class Request:
@@ -41,7 +43,7 @@ class Reply:
 
     __slots__ = ("_connection", "_keep_alive", "began")
 
-    def __init__(self, connection: Connection, keep_alive: bool) -> None:
+    def __init__(self, connection: Connection, *, keep_alive: bool) -> None:
         self._connection = connection
         self._keep_alive = keep_alive
         self.began = False
@@ -51,7 +53,10 @@ class Reply:
     ) -> None:
         """A whole reply."""
         self.began = True
-        lines = [_head(status, content_type, self._keep_alive, extra), f"content-length: {len(body)}\r\n\r\n"]
+        lines = [
+            _head(status, content_type, keep_alive=self._keep_alive, extra=extra),
+            f"content-length: {len(body)}\r\n\r\n",
+        ]
         self._connection.write("".join(lines).encode("latin-1") + body)
         await self._connection.drain()
 
@@ -59,7 +64,9 @@ class Reply:
         """Start a reply whose length is not known."""
         self.began = True
         extra = {"cache-control": "no-cache"}
-        head = _head(status, content_type, self._keep_alive, extra) + "transfer-encoding: chunked\r\n\r\n"
+        head = (
+            _head(status, content_type, keep_alive=self._keep_alive, extra=extra) + "transfer-encoding: chunked\r\n\r\n"
+        )
         self._connection.write(head.encode("latin-1"))
         await self._connection.drain()
 
@@ -95,7 +102,7 @@ class Connection(asyncio.Protocol):
         self._size = 0
         self._header_size = 0
         self._queue: deque[Request] = deque()
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._writable: asyncio.Future[None] | None = None
         self._refused = 0
@@ -103,8 +110,8 @@ class Connection(asyncio.Protocol):
     # The transport's side.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
-        self._transport = transport  # type: ignore[assignment]
+        # uvloop's transports are no subclasses of asyncio's, but have all its methods.
+        self._transport = cast("asyncio.Transport", transport)
         self._server.connections.add(self)
         self._watch(REQUEST_S)
 
@@ -122,8 +129,8 @@ class Connection(asyncio.Protocol):
         self._watch(0)
         if self._writable is not None and not self._writable.done():
             self._writable.cancel()
-        if self._task is not None:
-            self._task.cancel()
+        if self.task is not None:
+            self.task.cancel()
 
     def pause_writing(self) -> None:
         self._writable = self._loop.create_future()
@@ -164,7 +171,7 @@ class Connection(asyncio.Protocol):
         request.keep_alive = self._parser.should_keep_alive()
         request.body = b"".join(self._parts)
         self._queue.append(request)
-        if self._task is None:
+        if self.task is None:
             self._next()
         elif self._transport is not None:
             # A client that sends ahead waits: nothing is read until its earlier request is answered.
@@ -175,7 +182,7 @@ class Connection(asyncio.Protocol):
     @property
     def busy(self) -> bool:
         """Whether a request is being answered."""
-        return self._task is not None
+        return self.task is not None
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the transport; dropped when the client has left."""
@@ -207,14 +214,21 @@ class Connection(asyncio.Protocol):
             self._watch(IDLE_S)
             return
         self._watch(0)
-        self._task = self._loop.create_task(self._answer(self._queue.popleft()))
+        self.task = self._loop.create_task(self._answer(self._queue.popleft()))
 
     async def _answer(self, request: Request) -> None:
         keep_alive = request.keep_alive and not self._server.closing
+        reply = Reply(self, keep_alive=keep_alive)
         try:
-            await self._server.handler(request, Reply(self, keep_alive))
+            await self._server.handler(request, reply)
+        except Exception as fault:  # the connection's loop must live, and the client must not wait for ever
+            self._server.failed(fault)
+            if reply.began:
+                self.abort()
+            else:
+                await reply.send(500, INTERNAL)
         finally:
-            self._task = None
+            self.task = None
             if self._transport is not None:
                 if keep_alive:
                     self._transport.resume_reading()
@@ -229,8 +243,12 @@ class Connection(asyncio.Protocol):
             raise ValueError("headers too large")
 
     def _refuse(self, status: int) -> None:
-        if self._task is None:
-            self.write((_head(status, "text/plain", False, None) + "content-length: 0\r\n\r\n").encode("latin-1"))
+        if self.task is None:
+            self.write(
+                (_head(status, "text/plain", keep_alive=False, extra=None) + "content-length: 0\r\n\r\n").encode(
+                    "latin-1"
+                )
+            )
             self.close()
         else:
             self.abort()
@@ -245,8 +263,10 @@ class Connection(asyncio.Protocol):
 class HttpServer:
     """Listens, and gives every request to one handler."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, failed: Callable[[Exception], None]) -> None:
+        """`failed` is told of every exception that a handler let through."""
         self.handler = handler
+        self.failed = failed
         self.connections: set[Connection] = set()
         self.closing = False
         self._server: asyncio.Server | None = None
@@ -266,14 +286,13 @@ class HttpServer:
         self.closing = True
         if self._server is not None:
             self._server.close()
-        deadline = asyncio.get_running_loop().time() + seconds
-        while any(each.busy for each in self.connections) and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.02)
+        for each in [each for each in self.connections if not each.busy]:
+            each.close()
+        running = [each.task for each in self.connections if each.task is not None]
+        if running:
+            await asyncio.wait(running, timeout=seconds)
         for each in list(self.connections):
-            if each.busy:
-                each.abort()
-            else:
-                each.close()
+            each.abort() if each.busy else each.close()
         await asyncio.sleep(0)
 
 
@@ -287,7 +306,7 @@ def _private_socket(path: Path) -> socket.socket:
     return made
 
 
-def _head(status: int, content_type: str, keep_alive: bool, extra: dict[str, str] | None) -> str:
+def _head(status: int, content_type: str, *, keep_alive: bool, extra: dict[str, str] | None) -> str:
     more = "".join(f"{name}: {value}\r\n" for name, value in (extra or {}).items())
     connection = "keep-alive" if keep_alive else "close"
     phrase = HTTPStatus(status).phrase

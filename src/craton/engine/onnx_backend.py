@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import numpy as np
+
 from craton.engine.backend import (
     AdapterUnsupported,
     Busy,
@@ -48,7 +50,7 @@ class OnnxBackend:
     def serve(self, rows: Rows, spec: ModelSpec) -> None:
         """Warm an opened model and begin. Raises EngineFault when it computes no token."""
         logits = rows.prefill(0, [min(1, rows.vocabulary - 1)] * 2, 0)
-        if logits.shape != (rows.vocabulary,) or not bool((logits == logits).all()):
+        if logits.shape != (rows.vocabulary,) or bool(np.isnan(logits).any()):
             raise EngineFault("the model's first logits are not numbers: its files are damaged")
         self._max_waiting = spec.max_waiting
         self._stats.context_tokens = rows.context_tokens

@@ -10,6 +10,7 @@ and one `Generator` per request: see docs and bench/engine.py. Knows nothing of 
 from __future__ import annotations
 
 import json
+import mmap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -53,9 +54,8 @@ class OnnxBatch:
         bytes_per_token = len(self._names) * heads * head_size * np.dtype(self._cache_type).itemsize
         wanted = min(int(config["model"]["context_length"]), context_tokens or 1 << 20)
         self.capacity, self.context_tokens = fit(bytes_per_token, max_batch, wanted, _free_bytes())
-        # Pages are touched only as positions fill, so an idle server holds none of this.
         shape = (self.capacity, heads, self.context_tokens, head_size)
-        self._cache = [np.zeros(shape, self._cache_type) for _ in self._names]
+        self._cache = [_lazy_zeros(shape, self._cache_type) for _ in self._names]
         self._logits_type = DTYPES[next(each.type for each in self._session.get_outputs() if each.name == "logits")]
         self._step = np.empty((self.capacity, 1, self.vocabulary), self._logits_type)
         self._steps: dict[int, Any] = {}
@@ -73,7 +73,8 @@ class OnnxBatch:
         mask = np.ones((1, start + count), np.int64)
         positions = self._positions[start : start + count].reshape(1, count)
         self._run(binding, ids, mask, positions)
-        return logits[0, -1].astype(np.float32, copy=False)
+        last: Logits = logits[0, -1].astype(np.float32, copy=False)
+        return last
 
     def decode(self, tokens: NDArray[np.int64], lengths: NDArray[np.int64]) -> Logits:
         """See Rows."""
@@ -88,7 +89,8 @@ class OnnxBatch:
         column = lengths.reshape(count, 1)
         mask = (self._positions[: int(lengths.max()) + 1] <= column).astype(np.int64)
         self._run(binding, tokens.reshape(count, 1), mask, column)
-        return self._step[:count, 0].astype(np.float32, copy=False)
+        picked: Logits = self._step[:count, 0].astype(np.float32, copy=False)
+        return picked
 
     def copy(self, source: int, target: int, length: int) -> None:
         """See Rows."""
@@ -139,6 +141,18 @@ class OnnxBatch:
         if not np.allclose(alone, together, rtol=0.05, atol=0.05 * (float(np.abs(alone).max()) + 1e-3)):
             raise Unsuited("rows of different lengths do not decode alike in this graph")
         return bool(last_only)
+
+
+def _lazy_zeros(shape: tuple[int, ...], kind: type[np.generic]) -> NDArray[Any]:
+    """Zeros whose memory is taken page by page as positions fill, so that an idle server holds almost none of it.
+
+    Huge pages are declined: each would span many tokens of one head, and the first token would take the whole row.
+    """
+    size = int(np.prod(shape)) * np.dtype(kind).itemsize
+    pages = mmap.mmap(-1, size)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        pages.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(pages, kind).reshape(shape)
 
 
 def fit(bytes_per_token: int, max_batch: int, context_tokens: int, free_bytes: int) -> tuple[int, int]:

@@ -68,7 +68,7 @@ class ChatRequest(Shared, frozen=True, kw_only=True):
 class TextRequest(Shared, frozen=True, kw_only=True):
     """POST /v1/completions."""
 
-    prompt: str | list[str] | list[int]
+    prompt: str | list[str | int]
     logprobs: int | None = None
     echo: bool = False
     suffix: str | None = None
@@ -232,7 +232,7 @@ def choice(request: ChatRequest, shapes: list[ToolShape]) -> tuple[Choice, list[
     return (word if shapes else "none"), shapes
 
 
-def grammar(request: ChatRequest, markers: CallMarkers | None, compact_json: bool) -> tuple[str | None, bool]:
+def grammar(request: ChatRequest, markers: CallMarkers | None, *, compact_json: bool) -> tuple[str | None, bool]:
     """The grammar of the answer, and whether tool calls are to be looked for in it. Raises BadRequest."""
     word, shapes = choice(request, tools(request.tools))
     if word != "none":
@@ -246,8 +246,8 @@ def grammar(request: ChatRequest, markers: CallMarkers | None, compact_json: boo
     if kind == "text":
         return None, False
     if kind == "json_object":
-        return any_json(compact_json), False
+        return any_json(compact=compact_json), False
     described = wanted.get("json_schema")
     if kind != "json_schema" or not isinstance(described, dict) or not isinstance(described.get("schema"), dict):
         raise BadRequest("'response_format' must be text, json_object or json_schema", "response_format")
-    return json_schema(described["schema"], compact_json, bool(described.get("strict"))), False
+    return json_schema(described["schema"], compact=compact_json, strict=bool(described.get("strict"))), False

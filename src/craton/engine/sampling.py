@@ -79,7 +79,9 @@ class Sampler:
         else:
             ids, kept = None, weights
         edges = np.cumsum(kept)
-        at = min(int(np.searchsorted(edges, self._random.random() * edges[-1], side="right")), kept.shape[0] - 1)
+        at = int(np.searchsorted(edges, self._random.random() * edges[-1], side="right"))
+        last: int = kept.shape[0] - 1
+        at = min(at, last)
         return at if ids is None else int(ids[at])
 
 

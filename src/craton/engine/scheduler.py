@@ -20,8 +20,10 @@ from craton.engine.backend import Delta, Finish, Stats, TokenLogprob
 from craton.engine.requests import Job
 from craton.engine.rows import Logits, Rows
 
-# Prompt tokens computed between two decoding steps while others decode: the price in their inter-token time.
+# Between two decoding steps prompts are computed in pieces of so many tokens, at least one piece, and further ones
+# while this much time has not passed: new requests begin soon, and running answers never stand still for long.
 FILL_TOKENS = 128
+FILL_S = 0.08
 # A shared beginning shorter than this is not worth the copy.
 SHORTEST_PREFIX = 16
 # So many failed steps in a row, and the runtime is held to be broken.
@@ -107,9 +109,13 @@ class Scheduler:
         with self._wake:
             while not (self._inbox or self._stopping or self._waiting or self._active or self._filling):
                 self._wake.wait()
-            self._waiting.extend(self._inbox)
-            self._inbox.clear()
+            self._collect()
             return not self._stopping
+
+    def _collect(self) -> None:
+        """Move what arrived to the queue: a deque's own operations need no lock."""
+        while self._inbox:
+            self._waiting.append(self._inbox.popleft())
 
     def _turn(self) -> None:
         """One round: drop who left, compute some prompt, one step for all rows."""
@@ -118,28 +124,36 @@ class Scheduler:
         if self._filling is not None and self._filling.cancelled:
             self._filling = None
         self._fill()
+        self._count()
         if self._active:
             self._decode()
+        self._count()
+
+    def _count(self) -> None:
         self._stats.running = len(self._active) + (self._filling is not None)
         with self._wake:
             self._stats.waiting = len(self._waiting) + len(self._inbox)
 
     def _fill(self) -> None:
-        """Compute prompts: a budget of tokens while others decode, without one while nobody does."""
-        budget = FILL_TOKENS
-        while budget > 0:
+        """Compute prompts for a while; see FILL_TOKENS."""
+        began = time.monotonic()
+        while True:
             job = self._filling or self._next_waiting()
             if job is None:
                 return
             prompt = job.generation.prompt
-            piece = prompt[job.filled : job.filled + min(budget, FILL_TOKENS)]
+            piece = prompt[job.filled : job.filled + FILL_TOKENS]
             logits = self._rows.prefill(job.row, piece, job.filled)
             self._held[job.row] += piece
             job.filled += len(piece)
-            budget -= len(piece)
             if job.filled == len(prompt):
                 self._filling = None
                 self._activate(job, logits)
+            if time.monotonic() - began > FILL_S or job.cancelled:
+                return
+            # First tokens leave at once; they do not wait for the prompts behind them.
+            self._hand_over()
+            self._collect()
 
     def _next_waiting(self) -> Job | None:
         """The next job that gets a row, placed and with what can be reused of other rows' caches."""

@@ -150,7 +150,7 @@ class Application:
         asked = openai_request.decode(ChatRequest, request.body)
         self._check(serving, asked)
         markers = serving.found.markers
-        grammar, tools = openai_request.grammar(asked, markers, serving.found.compact_json)
+        grammar, tools = openai_request.grammar(asked, markers, compact_json=serving.found.compact_json)
         offered = asked.tools if asked.tool_choice != "none" else None
         prompt = self._render(serving, asked.messages, offered)
         generation = self._generation(serving, asked, prompt, asked.max_completion_tokens or asked.max_tokens, grammar)
@@ -185,9 +185,9 @@ class Application:
         prepared = openai_request.messages(messages)
         return serving.tokenizer.encode(serving.template.render(prepared, tools, serving.tokenizer.quote))
 
-    def _raw_prompt(self, serving: Serving, prompt: str | list[str] | list[int]) -> list[int]:
-        if isinstance(prompt, list) and prompt and all(isinstance(each, int) for each in prompt):
-            ids = [int(each) for each in prompt]
+    def _raw_prompt(self, serving: Serving, prompt: str | list[str | int]) -> list[int]:
+        if isinstance(prompt, list) and prompt and isinstance(prompt[0], int):
+            ids = [each if isinstance(each, int) else -1 for each in prompt]
             if not all(0 <= each < serving.found.vocabulary for each in ids):
                 raise BadRequest("'prompt' holds a token that the vocabulary lacks", "prompt", "invalid_value")
             return ids
@@ -234,7 +234,7 @@ class Application:
         try:
             if asked.stream:
                 usage = asked.stream_options is not None and asked.stream_options.include_usage
-                await _stream(stream, answer, told, kind, serving.tokenizer, usage, reply)
+                await _stream(stream, answer, told, kind, serving.tokenizer, reply, usage=usage)
             else:
                 await _whole(stream, answer, told, kind, serving.tokenizer, reply)
         finally:
@@ -269,8 +269,9 @@ async def _stream(
     told: openai_reply.Reply,
     kind: openai_reply.Kind,
     tokenizer: Tokenizer,
-    usage: bool,
     reply: Reply,
+    *,
+    usage: bool,
 ) -> None:
     """One write per delta. A fault before the first token is still an HTTP error; after it, an error event."""
     async for delta in stream:

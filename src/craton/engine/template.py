@@ -7,7 +7,7 @@ request's. Knows no tokens but their spelling.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -89,10 +89,10 @@ def _environment() -> jinja2.Environment:
 
 def _tojson(
     value: object,
-    ensure_ascii: bool = False,
+    ensure_ascii: bool = False,  # noqa: FBT001, FBT002 (templates pass these by position too)
     indent: int | None = None,
     separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,
+    sort_keys: bool = False,  # noqa: FBT001, FBT002
 ) -> str:
     """As transformers does it: Jinja's own filter escapes characters for HTML."""
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
@@ -103,7 +103,7 @@ def _raise(message: str) -> NoReturn:
 
 
 def _strftime_now(pattern: str) -> str:
-    return datetime.datetime.now(tz=datetime.UTC).strftime(pattern)
+    return dt.datetime.now(tz=dt.UTC).strftime(pattern)
 
 
 def _prepared(message: Message) -> Message:

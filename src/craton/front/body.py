@@ -1,15 +1,14 @@
-"""Reads a request's body from the server under a cap and a deadline, and writes answers back.
+"""Reads a request's body from the server under a cap, and writes answers back.
 
-Knows ASGI messages and nothing of AWS but the two faults that a body can earn.
+Knows ASGI messages and nothing of AWS but the fault of a body that is too large.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from craton.aws.wire.faults import Fault, too_large
+from craton.aws.wire.faults import too_large
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -20,25 +19,16 @@ class ClientGone(Exception):
     """The client left before its answer was complete; nobody is there to be told."""
 
 
-async def read(receive: Receive, declared: bytes | None, max_bytes: int, timeout_s: float) -> bytes:
-    """The whole body. Raises RequestEntityTooLarge before reading more than `max_bytes`, a 408 when it is too slow."""
+async def read(receive: Receive, declared: bytes | None, max_bytes: int) -> bytes:
+    """The whole body. Raises RequestEntityTooLargeException before reading more than `max_bytes`."""
     if declared is not None and declared.isdigit() and int(declared) > max_bytes:
         raise too_large()
-    try:
-        async with asyncio.timeout(timeout_s):
-            message = await receive()
-            body: bytes = message.get("body", b"")
-            if not message.get("more_body"):
-                left(message)
-                return body
-            return await read_rest(receive, [body], max_bytes)
-    except TimeoutError:
-        raise Fault("RequestTimeoutException", "The request body was not received in time.") from None
-
-
-async def read_rest(receive: Receive, parts: list[bytes], max_bytes: int) -> bytes:
-    size = len(parts[0])
-    more = True
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        left(message)
+        return body
+    parts, size, more = [body], len(body), True
     while more:
         if size > max_bytes:
             raise too_large()

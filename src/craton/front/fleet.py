@@ -88,15 +88,26 @@ class Fleet:
             if not self.first_ready.done():
                 self.first_ready.set_exception(StartFailed(f"worker {index} ended at start: {describe_exit(code)}"))
                 return
-            lived_s = time.monotonic() - born
-            pause_s = min(pause_s * 2, _PAUSE_MAX_S) if lived_s < _SHORT_LIFE_S else _PAUSE_FIRST_S
             _log.error("worker %d (process %d) ended: %s; it is replaced", index, pid, describe_exit(code))
-            if lived_s < _SHORT_LIFE_S:
-                await asyncio.sleep(pause_s)
-                if self._stopping.is_set():
-                    return
-            self._pids[index] = self._spawn(index)
+            is_short_lived = time.monotonic() - born < _SHORT_LIFE_S
+            pause_s = min(pause_s * 2, _PAUSE_MAX_S) if is_short_lived else _PAUSE_FIRST_S
+            if not await self._replace(index, pause_s if is_short_lived else 0):
+                return
+
+    async def _replace(self, index: int, pause_s: float) -> bool:
+        """Make a new worker after a pause; False when the end came first."""
+        while True:
+            await asyncio.sleep(pause_s)
+            if self._stopping.is_set():
+                return False
+            try:
+                self._pids[index] = self._spawn(index)
+            except OSError as error:  # no memory, no handles: the others go on, and this seat is tried again
+                _log.error("worker %d cannot be made: %s", index, error.strerror)
+                pause_s = _PAUSE_MAX_S
+                continue
             self._restarts += 1
+            return True
 
 
 class StartFailed(Exception):

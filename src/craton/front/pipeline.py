@@ -22,7 +22,7 @@ from craton.aws.wire.sigv4 import SignedRequest
 from craton.context import App, Call, EventStream, Handler
 from craton.front import body as http
 from craton.front.authenticate import authenticate
-from craton.front.watch import Departure, Stall
+from craton.front.watch import Stall, Watch
 
 # Above this a body is hashed and decoded in a thread, so that one big document does not hold up every stream.
 THREAD_BYTES = 256 * 1024
@@ -48,6 +48,7 @@ class Pipeline:
         report: Callable[[BaseException], None],
     ) -> None:
         self.app = app
+        self.limits = app.settings.file.server
         self.protocol = protocol
         self.router = router
         self.served = served
@@ -81,15 +82,16 @@ class Request:
         self.operation: Operation | None = None
 
     async def serve(self) -> None:
-        scope, app = self.scope, self.pipeline.app
-        headers: dict[bytes, bytes] = dict(scope["headers"])
-        limits = app.settings.file.server
-        declared = headers.get(b"content-length")
-        body = await http.read(self.receive, declared, limits.max_body_bytes, limits.body_timeout_s)
-        watch = Departure(self.receive)
+        headers: dict[bytes, bytes] = dict(self.scope["headers"])
+        limits = self.pipeline.limits
+        watch = Watch(self.receive, limits.body_timeout_s)
         try:
+            body = await http.read(self.receive, headers.get(b"content-length"), limits.max_body_bytes)
+            watch.body_is_here()
             await self.answer(await self.handle(headers, body))
         except asyncio.CancelledError:
+            if watch.late:
+                raise Fault("RequestTimeoutException", "The request body was not received in time.") from None
             if not watch.gone:
                 raise
         finally:
@@ -127,7 +129,7 @@ class Request:
 
     async def answer_stream(self, call: Call, stream: EventStream) -> None:
         """Frames as they come; a reader that stops or leaves ends the upstream through `aclose`."""
-        stall = Stall(call.app.settings.file.server.write_stall_s)
+        stall = Stall(self.pipeline.limits.write_stall_s)
         try:
             async with aclosing(stream.frames) as frames:
                 encoded = self.pipeline.protocol.encode_response(call.operation, stream.value)

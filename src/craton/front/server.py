@@ -30,7 +30,7 @@ from typing import Any, Protocol
 import msgspec
 
 from craton.front.fleet import Fleet, StartFailed
-from craton.front.worker import Assignment, leave, run_worker
+from craton.front.worker import ENDING, Assignment, leave, run_worker
 from craton.infra.compute.process import raise_file_limit
 from craton.infra.control.home import RunDir
 from craton.infra.control.server import Call, ControlServer, Methods, Peer, listen_unix
@@ -106,6 +106,7 @@ def serve(listen: Listen, plan: Plan, run: RunDir, duties: Duties, on_ready: Cal
     control_sock = listen_unix(run.control)
     for sock in (listener, control_sock):
         sock.set_inheritable(False)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # until the loop, or the worker's, can hear them
     make = partial(_assignment, listen, plan, run, listener)
     first = {index: _fork(make(index), run.lock_handle, control_sock) for index in range(plan.workers)}
     try:
@@ -132,8 +133,9 @@ async def _supervise(
     def end() -> None:
         (hurry if stop.is_set() else stop).set()
 
-    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for signum in (*ENDING, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(signum, end)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     fleet = Fleet(first, lambda index: _spawn(make(index), listener))
     control = ControlServer({**duties.methods, **_worker_methods(fleet)}, on_stuck=partial(_end_stuck, fleet))
     code = 0

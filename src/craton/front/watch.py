@@ -1,7 +1,8 @@
-"""Watches what the server does not tell: a client that leaves, and a client that stops reading.
+"""Watches what the server does not tell: a body that does not come, a client that leaves or stops reading.
 
 Granian's `send` never fails and holds for ever against a reader that stopped; only `receive` tells that somebody
-left. Both end the same way: the task that serves the request is cancelled, which closes the upstream.
+left. All three end the same way: the task that serves the request is cancelled, which closes the upstream. One timer
+per request serves them in turn, since most requests are over before it fires once.
 """
 
 from __future__ import annotations
@@ -16,21 +17,41 @@ _QUIET_S = 0.05
 _STALL_CHECKS = 4
 
 
-class Departure:
-    """Cancels the serving task when the client leaves. The watch begins only after a short while."""
+class Watch:
+    """Cancels the serving task when its body is late (`late`) or when the client has left (`gone`)."""
 
-    __slots__ = ("_handle", "_receive", "_served", "_task", "gone")
+    __slots__ = ("_body_timeout_s", "_loop", "_receive", "_served", "_slow", "_task", "_timer", "gone", "late", "reading")
 
-    def __init__(self, receive: Receive) -> None:
-        loop = asyncio.get_running_loop()
-        self.gone = False
-        self._receive = receive
+    def __init__(self, receive: Receive, body_timeout_s: float) -> None:
+        self._loop = loop = asyncio.get_running_loop()
         self._served = asyncio.current_task(loop)
+        self._receive = receive
+        self._body_timeout_s = body_timeout_s
         self._task: asyncio.Task[None] | None = None
-        self._handle = loop.call_later(_QUIET_S, self._begin)
+        self._timer = loop.call_later(_QUIET_S, self._tick)
+        self._slow = False
+        self.reading = True
+        self.late = False
+        self.gone = False
 
-    def _begin(self) -> None:
-        self._task = asyncio.ensure_future(self._wait())
+    def _tick(self) -> None:
+        if self.reading:
+            self._slow = True
+            self._timer = self._loop.call_later(self._body_timeout_s, self._overdue)
+        else:
+            self._task = asyncio.ensure_future(self._wait())
+
+    def _overdue(self) -> None:
+        self.late = True
+        if self._served is not None:
+            self._served.cancel()
+
+    def body_is_here(self) -> None:
+        """The body was read: from now on a message can only be the client's leaving."""
+        self.reading = False
+        if self._slow:
+            self._timer.cancel()
+            self._tick()
 
     async def _wait(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -40,7 +61,7 @@ class Departure:
             self._served.cancel()
 
     def close(self) -> None:
-        self._handle.cancel()
+        self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
 

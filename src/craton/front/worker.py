@@ -55,6 +55,10 @@ _LOGGING = {
 _SocketHolder: Any = SocketHolder  # its stub lacks the constructor (handle, is it a Unix socket, backlog)
 
 
+ENDING = (signal.SIGTERM, signal.SIGINT)
+"""The signals that ask for the end. The supervisor holds them back until somebody listens for them."""
+
+
 class WorkerApp(Protocol):
     """The application in one worker: a bare ASGI callable for `http` scopes that can be closed."""
 
@@ -130,11 +134,16 @@ def run_worker(assignment: Assignment) -> int:
 async def _work(assignment: Assignment) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for signum in (signal.SIGTERM, signal.SIGINT):
+    for signum in ENDING:
         loop.add_signal_handler(signum, stop.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     control = ControlClient(Path(assignment.control), index=assignment.index)
     await control.open()
-    app = await _load(assignment.target)(Seat(assignment.index, assignment.settings, control))
+    opening = asyncio.ensure_future(_load(assignment.target)(Seat(assignment.index, assignment.settings, control)))
+    await _first(opening, stop)
+    if not opening.done():
+        return  # the end was asked for before the application was open
+    app = opening.result()
     if not control.has_subscriber:
         control.subscribe(_ignore)
     # What is loaded now stays: the collector need not walk it again at each full collection.
@@ -156,16 +165,16 @@ async def _work(assignment: Assignment) -> None:
     await control.close()
 
 
-async def _first(serving: asyncio.Task[None], stop: asyncio.Event) -> None:
+async def _first(other: asyncio.Future[Any], stop: asyncio.Event) -> None:
+    """Wait until `other` is done or the end is asked for."""
     asked = asyncio.create_task(stop.wait())
-    await asyncio.wait([serving, asked], return_when=asyncio.FIRST_COMPLETED)
+    both: list[asyncio.Future[Any]] = [other, asked]
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     asked.cancel()
 
 
 async def _cut_short(serving: asyncio.Task[None], lasting: set[asyncio.Task[Any]]) -> None:
-    """End what outlived the drain: each task that a request made gets a moment for its last words."""
-    if serving.done():
-        return
+    """End what outlived the drain, or its client: each task that a request made gets a moment for its last words."""
     # granian reports each of these cancellations as a fault of the application.
     logging.getLogger("_granian").handlers[:] = [logging.NullHandler()]
     requests = asyncio.all_tasks() - lasting

@@ -54,5 +54,10 @@ async def open_plain(seat: Seat) -> FakeApp:
     return FakeApp(seat)
 
 
+async def open_never(seat: Seat) -> FakeApp:
+    await asyncio.sleep(600)
+    return FakeApp(seat)
+
+
 async def open_broken(seat: Seat) -> FakeApp:
     raise ValueError("this application cannot start")

@@ -14,10 +14,12 @@ import sys
 import time
 
 path, threads, counter, mode = sys.argv[1:5]
-with open(counter, "a") as file:
+with open(counter, "a+") as file:
     file.write(f"{os.getpid()}\n")
-starts = len(open(counter).readlines())
-print(f"start {starts} with {threads} threads, secret={os.environ.get('CRATON_ROOT_SECRET_ACCESS_KEY', 'none')}", flush=True)
+    file.seek(0)
+    starts = len(file.readlines())
+secret = os.environ.get("CRATON_ROOT_SECRET_ACCESS_KEY", "none")
+print(f"start {starts} with {threads} threads, secret={secret}", flush=True)
 if mode == "crash" or (mode == "crash_once" and starts == 1):
     print("no such weights", file=sys.stderr, flush=True)
     os._exit(7)

@@ -23,7 +23,7 @@ QUICK = Rules(
     start_poll_s=0.01,
     start_poll_max_s=0.05,
     health_every_s=0.1,
-    health_timeout_s=0.3,
+    health_timeout_s=3.0,
     health_failures=2,
     backoff_first_s=0.02,
     backoff_max_s=0.1,
@@ -210,7 +210,7 @@ def test_a_hung_model_is_replaced(tmp_path: Path) -> None:
         assert "hung" in host.status()[0].last_error
         assert not is_alive(starts(tmp_path)[0])
 
-    in_host(tmp_path, body)
+    in_host(tmp_path, body, Rules(start_poll_s=0.01, health_every_s=0.1, health_timeout_s=0.2, backoff_first_s=0.02))
 
 
 def test_a_model_over_its_memory_limit_is_ended(tmp_path: Path) -> None:
@@ -242,9 +242,9 @@ def test_a_model_in_use_is_not_idle(tmp_path: Path, mode: str) -> None:
     """A running request, told by the health reply or by `touch`, keeps a model alive past its idle timeout."""
 
     async def body(host: LocalModelHost) -> None:
-        wanted = spec(tmp_path, mode, idle_timeout_s=0.4)
+        wanted = spec(tmp_path, mode, idle_timeout_s=1.0)
         await host.ensure(wanted)
-        for _ in range(20):
+        for _ in range(30):
             if mode == "ok":
                 host.touch(wanted.id)
             await asyncio.sleep(0.05)
@@ -328,3 +328,22 @@ def test_closing_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
     assert (tmp_path / "logs" / "test.ok_1.log").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_guard_is_replaced_when_somebody_kills_it(tmp_path: Path) -> None:
+    """A new guard learns of all living groups, and closing leaves no process of either."""
+
+    async def body(host: LocalModelHost) -> None:
+        await host.ensure(spec(tmp_path, "ok"))
+        first = host._guard._process
+        assert first is not None
+        first.kill()
+        first.wait()
+        await host.ensure(spec(tmp_path, "family"))
+        second = host._guard._process
+        assert second is not None
+        assert second.pid != first.pid
+        assert is_alive(second.pid)
+
+    in_host(tmp_path, body)
+    assert not any(map(is_alive, starts(tmp_path)))

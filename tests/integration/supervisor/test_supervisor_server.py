@@ -281,6 +281,15 @@ def test_an_application_that_cannot_start_ends_the_start(tmp_path: Path) -> None
     assert "this application cannot start" in errors
 
 
+def test_an_end_before_the_application_is_open_is_an_end(tmp_path: Path) -> None:
+    """SIGTERM while the application still opens ends with 0, without waiting for the drain."""
+    process = start(tmp_path, "app=open_never", "drain_s=60")
+    until(lambda: control_path(tmp_path).exists() and len(children(process.pid)) == 1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    process.communicate()
+
+
 def test_an_application_without_generations_is_no_brake(tmp_path: Path) -> None:
     """Publishing works with an application that does not care."""
     with running(tmp_path, "app=open_plain") as server, server.console() as console:

@@ -243,7 +243,7 @@ def test_an_unreadable_reply_is_the_models_fault() -> None:
 
 
 EVENTS: list[StreamEvent] = [
-    MessageStart(),
+    MessageStart("assistant"),
     text_delta("Hel", 0),
     text_delta("lo", 0),
     BlockStop(0),

@@ -13,10 +13,10 @@ from craton.aws.wire.faults import Fault
 from craton.models.canon.content import ContentBlock, Message
 from craton.models.canon.reply import assistant_reply, usage
 from craton.models.canon.request import ConverseRequest, InferenceConfig, SystemBlock
-from craton.models.dialects.ai21_j2 import Jurassic2
+from craton.models.dialects.ai21_j2 import AI21Jurassic2
 from craton.models.dialects.dialect import Dialect, Ledger, Outgoing, Shown
 
-DIALECT: Dialect = Jurassic2()
+DIALECT: Dialect = AI21Jurassic2()
 
 
 def said(role: Any, text: str) -> Message:

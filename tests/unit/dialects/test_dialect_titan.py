@@ -22,9 +22,9 @@ from craton.models.canon.events import (
 from craton.models.canon.reply import Metrics, usage
 from craton.models.canon.request import ConverseRequest, InferenceConfig, SystemBlock
 from craton.models.dialects.dialect import Dialect, InvocationMetrics, Ledger, Outgoing, Shown
-from craton.models.dialects.titan_text import TitanText
+from craton.models.dialects.titan_text import AmazonTitanText
 
-DIALECT: Dialect = TitanText()
+DIALECT: Dialect = AmazonTitanText()
 
 
 def said(role: Any, text: str) -> Message:
@@ -160,7 +160,7 @@ def test_an_unreadable_reply_is_the_models_fault(body: bytes) -> None:
 
 
 EVENTS: list[StreamEvent] = [
-    MessageStart(),
+    MessageStart("assistant"),
     text_delta("Hel", 0),
     text_delta('l"o', 0),
     BlockStop(0),

@@ -5,6 +5,7 @@ It reads botocore's model objects, not ours, so that a misreading of the model i
 
 from __future__ import annotations
 
+import functools
 import random
 import re
 import string
@@ -21,7 +22,9 @@ _PLAIN = string.ascii_letters + string.digits
 _PROPERTIES = ((r"[^\p{C}]", "[a-z]"), (r"\P{C}", "[a-z]"), (r"\p{L}[", "[a-z]["), (r"\p{L}", "a-z"), (r"\p{M}", "0-9"))
 
 
+@functools.cache
 def service_model(name):
+    """Return botocore's model of a service."""
     return botocore.session.get_session().get_service_model(name)
 
 
@@ -55,7 +58,9 @@ class Draw:
         draw = getattr(self, f"_{shape.type_name}", None)
         if shape.type_name == "structure":
             return self.structure(shape, depth)
-        return draw(shape, depth)
+        drawn = draw(shape, depth)
+        # An empty label would leave a hole in the path, which no client can send.
+        return drawn if drawn or shape.serialization.get("location") != "uri" else self.value(shape, depth)
 
     def document(self):
         return self.random.choice([{"a": [1, 2.5, None, True], "b": {"c": "d"}}, {"n": 3}, {}])
@@ -66,8 +71,9 @@ class Draw:
         return self.random.randint(low, max(low, high))
 
     def _list(self, shape, depth):
-        least = shape.metadata.get("min") or 0
-        size = least if depth > DEEPEST else self._size(shape, 2)
+        # An empty list in a query is no list at all.
+        least = max(shape.metadata.get("min") or 0, shape.serialization.get("location") == "querystring")
+        size = least if depth > DEEPEST else max(least, self._size(shape, 2))
         return [self.value(shape.member, depth + 1) for _ in range(size)]
 
     def _map(self, shape, depth):
@@ -77,10 +83,12 @@ class Draw:
     def _string(self, shape, _depth):
         if shape.enum:
             return self.random.choice(shape.enum)
-        low, high = shape.metadata.get("min") or 0, shape.metadata.get("max", 60)
+        low, high = shape.metadata.get("min") or 0, shape.metadata.get("max", 200)
         if "pattern" in shape.metadata:
             return matching(self.random, shape.metadata["pattern"], low, high)
-        text = self.random.choice(["", "plain", "é€😀 \"quoted\"\\\n", "a/b:c%2F d+e&f=g"])
+        if shape.serialization.get("location") == "header":
+            return "plain; q=1"[:high]
+        text = self.random.choice(["", "plain", 'é€😀 "quoted"\\\n', "a/b:c%2F d+e&f=g"])
         text = text[:high]
         return text + "x" * (low - len(text))
 
@@ -109,7 +117,9 @@ class Draw:
 
 def _weight(shape):
     """How much a member drags along: a simple value nothing, a structure much."""
-    return {"structure": 2, "list": 1, "map": 1}.get(shape.type_name, 0) + len(getattr(shape, "required_members", ()))
+    if shape.type_name in {"list", "map"}:
+        return 10
+    return 1 + len(shape.required_members) if shape.type_name == "structure" else 0
 
 
 def matching(rng, pattern, low, high):

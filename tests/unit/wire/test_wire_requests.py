@@ -35,7 +35,10 @@ def codec():
 
 def send(service, operation, params):
     """Return (method, raw path, raw query, headers, body) as botocore puts them on the wire."""
-    request = create_serializer("rest-json").serialize_to_request(params, service_model(service).operation_model(operation))
+    target = service_model(service).operation_model(operation)
+    # A stream of events is not a parameter, so botocore's validation would miss it.
+    serializer = create_serializer("rest-json", include_validation=not target.has_event_stream_input)
+    request = serializer.serialize_to_request(params, target)
     prepare_request_dict(request, endpoint_url="http://127.0.0.1:8765")
     url = urlsplit(request["url"])
     headers = [(name.lower().encode(), str(value).encode("latin-1")) for name, value in request["headers"].items()]
@@ -63,12 +66,14 @@ def test_what_botocore_sends_is_what_the_handler_gets(service, operation):
     shape = ours.input_shape
     stream = ours.get_event_stream_input()
     skip = [name for name, member in shape.members.items() if member is stream] if stream else ()
-    for seed, full in enumerate((0.0, 1.0, 0.5)):
+    for seed, full in enumerate((0.0, 1.0, 0.5, 0.5, 0.2, 0.8)):
         params = Draw(zlib.crc32(operation.encode()) + seed, full).structure(shape, skip=skip) if shape else {}
         method, path, query, headers, body = send(service, operation, params)
         match = router().match(method, path, query)
         assert (match.operation.service, match.operation.name) == (service, operation)
         request = codec().decode_request(match.operation, match.labels, query, headers, body)
+        if match.operation.payload_input and not skip:
+            params.setdefault(match.operation.payload_input.name, b"")
         assert plain(request) == params, seed
 
 

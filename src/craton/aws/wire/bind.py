@@ -7,18 +7,18 @@ not know JSON, nor what a member means. Everything here is prepared once per ope
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from craton.aws.wire import faults
-from craton.aws.wire.compile import EpochTime, HttpDate, default_time
+from craton.aws.wire.compile import EpochTime, default_time, http_date, parse_http_date
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from craton.aws.wire.model import Member, Operation, Shape
 
@@ -70,12 +70,13 @@ class Slots(msgspec.Struct, frozen=True, eq=False):
         return found
 
     def _headers(self, headers: Headers, found: dict[str, object]) -> None:
-        pairs = headers.items() if isinstance(headers, dict) else headers
-        texts = {name.decode("latin-1").lower(): value.decode("latin-1").strip() for name, value in pairs}  # type: ignore[union-attr]
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        texts = {name.lower(): value for name, value in pairs}
         for slot in self.headers:
-            text = texts.get(slot.key)
-            if text is None:
+            raw = texts.get(slot.key.encode())
+            if raw is None:
                 continue
+            text = _header(raw)
             if slot.many:
                 found[slot.member.name] = [_read(slot, part.strip()) for part in text.split(",")]
             else:
@@ -103,6 +104,14 @@ def parse_query(query: bytes) -> dict[str, list[str]]:
         name, _, value = part.partition(b"=")
         found.setdefault(_decode(name), []).append(_decode(value))
     return found
+
+
+def _header(raw: bytes) -> str:
+    """Return a header's text: UTF-8 as modern clients send, Latin-1 where it is not."""
+    try:
+        return raw.strip().decode()
+    except UnicodeDecodeError:
+        return raw.strip().decode("latin-1")
 
 
 def _decode(raw: bytes) -> str:
@@ -176,7 +185,7 @@ _TEXT: dict[str, Callable[[str], object]] = {
 _TIMES: dict[str, Callable[[str], object]] = {
     "iso8601": _iso,
     "unixTimestamp": lambda text: EpochTime.fromtimestamp(_real(text), UTC),
-    "rfc822": lambda text: HttpDate.fromtimestamp(parsedate_to_datetime(text).timestamp(), UTC),
+    "rfc822": parse_http_date,
 }
 
 
@@ -195,4 +204,4 @@ def header_text(value: object, form: str | None = None) -> bytes:
 def _time_text(value: datetime, form: str | None) -> str:
     if form == "iso8601":
         return value.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return str(int(value.timestamp())) if form == "unixTimestamp" else format_datetime(value, usegmt=True)
+    return str(int(value.timestamp())) if form == "unixTimestamp" else http_date(value)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import keyword
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -53,18 +52,37 @@ def attribute(name: str) -> str:
     return f"{name}_" if keyword.iskeyword(name) else name
 
 
+def parse_http_date(text: str) -> HttpDate:
+    """Read an HTTP date; raises ValueError. The email package loads on first use: it is 20 ms of start-up."""
+    from email.utils import parsedate_to_datetime
+
+    return HttpDate.fromtimestamp(parsedate_to_datetime(text).timestamp(), UTC)
+
+
+def http_date(value: datetime) -> str:
+    """Write an HTTP date."""
+    from email.utils import format_datetime
+
+    return format_datetime(value.astimezone(UTC), usegmt=True)
+
+
 def from_wire(kind: type, value: object) -> object:
-    """Decode hook for the two time types that msgspec does not know; raises ValueError for what is no time."""
+    """Decode hook for the two time types that msgspec does not know; raises ValueError for what is no time.
+
+    Values of other types (``object`` in a hand-written Struct) pass; msgspec checks their class itself.
+    """
+    if kind is not EpochTime and kind is not HttpDate:
+        return value
     if isinstance(value, datetime):
         value = value if value.tzinfo else value.replace(tzinfo=UTC)
-        return kind.fromtimestamp(value.timestamp(), UTC)  # type: ignore[attr-defined]
+        return kind.fromtimestamp(value.timestamp(), UTC)
     if kind is EpochTime and isinstance(value, int | float) and not isinstance(value, bool):
         try:
             return EpochTime.fromtimestamp(value, UTC)
         except (OverflowError, OSError) as error:
             raise ValueError("the time is out of range") from error
     if kind is HttpDate and isinstance(value, str):
-        return HttpDate.fromtimestamp(parsedate_to_datetime(value).timestamp(), UTC)
+        return parse_http_date(value)
     raise ValueError("the value is not a time")
 
 
@@ -74,7 +92,7 @@ def to_wire(value: object) -> object:
         seconds = value.timestamp()
         return int(seconds) if seconds.is_integer() else seconds
     if isinstance(value, HttpDate):
-        return format_datetime(value.astimezone(UTC), usegmt=True)
+        return http_date(value)
     raise TypeError(f"{type(value).__name__} has no wire form")
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-import sys
 import unicodedata
 
 # Published text → what it means. The first two are slips for \d that would refuse every real ARN; the others try
@@ -69,15 +68,19 @@ def _class_of(name: str, *, negated: bool, inside: bool) -> str:
     return body if inside else f"[{body}]"
 
 
+# Planes that hold assigned characters; 4–13 are unassigned (Cn), 15 and 16 are private use (Co).
+_PLANES = (range(0x40000), range(0xE0000, 0xF0000))
+_WHOLE_PLANES = {"Cn": r"\U00040000-\U000dffff", "Co": r"\U000f0000-\U0010ffff"}
+
+
 @functools.cache
 def _ranges() -> dict[str, str]:
     """Return the body of a character class for each two-letter Unicode category; ~0.1 s, once, when first needed."""
-    found: dict[str, list[str]] = {}
-    categories = map(unicodedata.category, map(chr, range(sys.maxunicode + 1)))
-    at = 0
-    for category, run in itertools.groupby(categories):
-        length = sum(1 for _ in run)
-        end = at + length - 1
-        found.setdefault(category, []).append(f"\\U{at:08x}" if at == end else f"\\U{at:08x}-\\U{end:08x}")
-        at += length
+    found = {category: [body] for category, body in _WHOLE_PLANES.items()}
+    for plane in _PLANES:
+        at = plane.start
+        for category, run in itertools.groupby(map(unicodedata.category, map(chr, plane))):
+            end = at + sum(1 for _ in run) - 1
+            found.setdefault(category, []).append(f"\\U{at:08x}-\\U{end:08x}")
+            at = end + 1
     return {category: "".join(parts) for category, parts in found.items()}

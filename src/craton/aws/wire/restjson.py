@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from craton.aws.wire.faults import Fault
     from craton.aws.wire.model import Operation, Service
 
+__all__ = ["Binding", "Encoded", "RestJson", "encode_error", "exception_event"]
+
 JSON = (b"content-type", b"application/json")
 EVENT_STREAM = (b"content-type", b"application/vnd.amazon.eventstream")
 
@@ -41,13 +43,17 @@ class RestJson:
     """The protocol over any number of services. Types and bindings are made on first use and kept."""
 
     def __init__(self) -> None:
-        self._types: dict[int, Types] = {}
-        self._bindings: dict[tuple[int, type | None], Binding] = {}
-        self._responses: dict[int, _Response] = {}
+        # Keyed by the objects themselves, which compare by identity and are kept alive here.
+        self._types: dict[Service, Types] = {}
+        self._bindings: dict[tuple[Operation, type | None], Binding] = {}
+        self._responses: dict[Operation, _Response] = {}
 
     def types(self, service: Service) -> Types:
         """Return the compiled types of ``service``."""
-        return self._types.setdefault(id(service), Types(service))
+        found = self._types.get(service)
+        if found is None:
+            found = self._types[service] = Types(service)
+        return found
 
     def bind(self, operation: Operation, body_type: type[msgspec.Struct] | None = None) -> Binding:
         """Return the binding of an operation, to be kept by whoever calls it often.
@@ -57,7 +63,7 @@ class RestJson:
             body_type: a hand-written Struct that takes the place of the compiled request type. Its encoded names
                 (``rename="camel"``) must cover every member that travels outside the body; those need defaults.
         """
-        key = (id(operation), body_type)
+        key = (operation, body_type)
         found = self._bindings.get(key)
         if found is None:
             found = self._bindings[key] = Binding(operation, self.types(operation.model), body_type)
@@ -82,9 +88,9 @@ class RestJson:
             Fault: InternalServerException where a dict does not fit the model, which is the handler's mistake; its
                 ``__cause__`` says where.
         """
-        found = self._responses.get(id(operation))
+        found = self._responses.get(operation)
         if found is None:
-            found = self._responses[id(operation)] = _Response(operation, self.types(operation.model))
+            found = self._responses[operation] = _Response(operation, self.types(operation.model))
         return found.encode(value)
 
     def encode_event(self, operation: Operation, event: str, value: object) -> bytes:

@@ -8,36 +8,35 @@ other end in the tests.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import re
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from craton.aws.wire import faults
 from craton.aws.wire.canonical import TERMINATOR, canonical_path, canonical_query, collapsed, header_map, signing_key
+from craton.aws.wire.presented import ALGORITHM, Presented, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-ALGORITHM = "AWS4-HMAC-SHA256"
+__all__ = ["Presented", "Secret", "SignedRequest", "Verified", "Verifier", "parse"]
+
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 SIGNED_EVENTS = "STREAMING-AWS4-HMAC-SHA256-EVENTS"
-MAX_EXPIRES_S = 604_800
 SKEW_S = 300
 
 _TIME = "%Y%m%dT%H%M%SZ"
-_TIME_SHAPE = re.compile(r"[0-9]{8}T[0-9]{6}Z\Z")
 _REGION_SHAPE = re.compile(r"[a-z0-9-]{1,32}\Z")
 # Headers that travel under AWS's prefix but are added by proxies on the way, after the client has signed.
 _ADDED_UNDERWAY = frozenset({"x-amz-cf-id"})
-_QUERY_PARAMETERS = ("X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date", "X-Amz-Expires")
+# HTTP/2 has no Host header: the AWS SDK for JavaScript signs this, and servers hand it on as the host.
+_AUTHORITY = ":authority"
+_SENT_AS = {_AUTHORITY: "host"}
 
 
 class SignedRequest(msgspec.Struct, frozen=True):
@@ -73,20 +72,6 @@ class Secret(msgspec.Struct, frozen=True):
         return "Secret(…)"
 
 
-class Presented(NamedTuple):
-    """The credentials a request presents, not verified. ``expires_s`` is None in the header form."""
-
-    access_key_id: str
-    day: str
-    region: str
-    service: str
-    timestamp: str
-    signed_headers: tuple[str, ...]
-    signature: str
-    session_token: str | None
-    expires_s: int | None
-
-
 class Verified(NamedTuple):
     """Who signed, and for where and when."""
 
@@ -96,21 +81,6 @@ class Verified(NamedTuple):
     signed_at: datetime
     session_token: str | None
     presigned: bool
-
-
-def parse(headers: dict[str, bytes], query: bytes) -> Presented | None:
-    """Read the credentials of a request, from its headers (``header_map``) or its query.
-
-    Returns:
-        None where there are none at all (or those of another scheme that the caller handles before: ``Bearer``).
-
-    Raises:
-        AuthFault: IncompleteSignatureException for credentials that are there but malformed.
-    """
-    authorization = headers.get("authorization")
-    if authorization is not None:
-        return _from_header(authorization, headers)
-    return _from_query(query) if b"X-Amz-Signature=" in query or b"X-Amz-Credential=" in query else None
 
 
 class Verifier:
@@ -224,7 +194,7 @@ class Verifier:
             request.method.encode(),
             self._path(request.raw_path),
             canonical_query(request.query, presigned=presented.expires_s is not None),
-            *[name.encode() + b":" + collapsed(headers.get(name, b"")) for name in names],
+            *[b"%b:%b" % (name.encode(), collapsed(headers.get(_SENT_AS.get(name, name), b""))) for name in names],
             b"",
             ";".join(names).encode(),
             self._payload_hash(headers, request).encode(),
@@ -251,85 +221,11 @@ def _same(left: str, right: str) -> bool:
 def _check_signed(presented: Presented, headers: dict[str, bytes]) -> None:
     """Refuse a signature that leaves out what changes the request's meaning."""
     signed = presented.signed_headers
-    if "host" not in signed:
+    if "host" not in signed and _AUTHORITY not in signed:
         raise faults.invalid_signature("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
     for name in headers:
         if name.startswith("x-amz-") and name not in signed and name not in _ADDED_UNDERWAY:
             raise faults.invalid_signature(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
-
-
-def _from_header(raw: bytes, headers: dict[str, bytes]) -> Presented:
-    scheme, _, rest = raw.decode("latin-1").strip().partition(" ")
-    fields: dict[str, str] = {}
-    for part in rest.split(","):
-        name, equals, value = part.strip().partition("=")
-        if not equals or scheme != ALGORITHM:
-            raise faults.incomplete_signature(
-                "Authorization header holds a part that is not a valid key=value pair (missing equal-sign) or names "
-                f"an algorithm other than {ALGORITHM}. {_hashed(raw)}"
-            )
-        fields[name] = value
-    missing = [
-        f"Authorization header requires '{name}' parameter."
-        for name in ("Credential", "Signature", "SignedHeaders")
-        if not fields.get(name)
-    ]
-    timestamp = _timestamp(headers)
-    if not timestamp:
-        missing.append("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
-    if missing:
-        raise faults.incomplete_signature(f"{' '.join(missing)} {_hashed(raw)}")
-    token = headers.get("x-amz-security-token")
-    return _presented(fields, timestamp, token.decode("latin-1") if token is not None else None, None)
-
-
-def _from_query(query: bytes) -> Presented:
-    given: dict[str, str] = {}
-    for part in query.split(b"&"):
-        name, _, value = part.partition(b"=")
-        if name.startswith(b"X-Amz-"):
-            given[name.decode("latin-1")] = unquote_to_bytes(value.replace(b"+", b" ")).decode("latin-1")
-    missing = [
-        f"AWS query-string parameters must include '{name}'." for name in _QUERY_PARAMETERS if not given.get(name)
-    ]
-    if given.get("X-Amz-Algorithm") != ALGORITHM:
-        missing.insert(0, f"AWS query-string parameters must include 'X-Amz-Algorithm' with {ALGORITHM}.")
-    if missing:
-        raise faults.incomplete_signature(f"{' '.join(missing)} Re-examine the query-string parameters.")
-    expires = given["X-Amz-Expires"]
-    if not expires.isdecimal() or not expires.isascii():
-        raise faults.incomplete_signature("X-Amz-Expires should be a non-negative number of seconds.")
-    if len(expires) > 6 or int(expires) > MAX_EXPIRES_S:
-        raise faults.incomplete_signature(f"X-Amz-Expires must be at most a week, that is {MAX_EXPIRES_S} seconds.")
-    fields = {name: given[f"X-Amz-{name}"] for name in ("Credential", "Signature", "SignedHeaders")}
-    return _presented(fields, given["X-Amz-Date"], given.get("X-Amz-Security-Token"), int(expires))
-
-
-def _presented(fields: dict[str, str], timestamp: str, token: str | None, expires_s: int | None) -> Presented:
-    scope = fields["Credential"].split("/")
-    if len(scope) != 5:
-        raise faults.incomplete_signature(
-            "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term."
-        )
-    access_key_id, day, region, service, terminator = scope
-    if terminator != TERMINATOR:
-        raise faults.invalid_signature(f"Credential should be scoped with a valid terminator: '{TERMINATOR}'.")
-    if not _TIME_SHAPE.match(timestamp):
-        raise faults.incomplete_signature("Date must be in ISO-8601 'basic format'.")
-    signed = tuple(fields["SignedHeaders"].lower().split(";"))
-    return Presented(access_key_id, day, region, service, timestamp, signed, fields["Signature"], token, expires_s)
-
-
-def _timestamp(headers: dict[str, bytes]) -> str:
-    """Return the signing time in AWS's form, from X-Amz-Date or from Date, which may be an HTTP date."""
-    stated = headers.get("x-amz-date") or headers.get("date") or b""
-    text = stated.decode("latin-1").strip()
-    if "x-amz-date" in headers or not text or _TIME_SHAPE.match(text):
-        return text
-    try:
-        return parsedate_to_datetime(text).astimezone(UTC).strftime(_TIME)
-    except ValueError:
-        return text
 
 
 @lru_cache(maxsize=64)
@@ -345,9 +241,3 @@ def _shown(now: datetime, offset: timedelta) -> tuple[str, str, int]:
     """Return the limit, the present and the offset in minutes, as the texts about time show them."""
     present = now.astimezone(UTC)
     return (present + offset).strftime(_TIME), present.strftime(_TIME), int(abs(offset).total_seconds() // 60)
-
-
-def _hashed(raw: bytes) -> str:
-    """Name the header without showing it: it may hold another scheme's secret."""
-    digest = base64.b64encode(hashlib.sha256(raw).digest()).decode()
-    return f"(Hashed with SHA-256 and encoded with Base64) Authorization={digest}"

@@ -14,6 +14,9 @@ from typing import Generic, TypeVar
 from craton.aws.wire.faults import Fault
 from craton.features.inference.routes import Route, Target
 
+# Not worth a second try at the same place, but another upstream may well answer.
+ONE_UPSTREAMS_OWN = frozenset({"ModelErrorException"})
+
 T = TypeVar("T")
 
 
@@ -34,7 +37,7 @@ async def first_answer(route: Route, ask: Callable[[Target], Awaitable[T]]) -> T
         try:
             return await ask(target)
         except Fault as fault:
-            if position == len(targets) or not fault.retryable:
+            if position == len(targets) or not (fault.retryable or fault.name in ONE_UPSTREAMS_OWN):
                 raise
     raise Fault("ServiceUnavailableException", "This model has no target that takes requests.")
 

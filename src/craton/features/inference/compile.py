@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from craton.config import ModelTable, Settings, TargetTable, secret
 from craton.features.inference.routes import UNLIMITED, Route, Routes, Target
 from craton.models.catalog.capabilities import capabilities
@@ -30,7 +32,7 @@ class Compiler:
         self.catalog = catalog
         self.make = make
         self.dialect = dialect
-        self.providers: dict[tuple[str, str, str], Provider] = {}
+        self.providers: dict[bytes, Provider] = {}
 
     def routes(self, local: Iterable[LocalModel]) -> Routes:
         models = {model.id: model for model in local}
@@ -49,7 +51,8 @@ class Compiler:
         return Routes(self.catalog, found, relaxed=self.settings.file.compat.relaxed)
 
     def provider(self, upstream: Upstream) -> Provider:
-        key = (upstream.provider, upstream.base_url, upstream.api_key)
+        # All but the model: it comes with each attempt, so one pool serves every model of a server.
+        key = msgspec.json.encode(msgspec.structs.replace(upstream, model=""))
         if key not in self.providers:
             self.providers[key] = self.make(upstream)
         return self.providers[key]

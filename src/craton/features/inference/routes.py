@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from craton.aws.wire.faults import Fault, validation
+from craton.aws.wire.faults import Fault, access_denied, validation
 from craton.models.catalog.capabilities import Capabilities
 from craton.models.catalog.rows import Catalog, Model, id_needs_profile, partition, refuse_bare_id
 from craton.models.dialects.dialect import Dialect
 from craton.models.providers.provider import Provider
 
 INVALID_ID = "The provided model identifier is invalid."
+NO_ACCESS = "You don't have access to the model with the specified model ID."
 _CACHED = 4096
 
 
@@ -76,11 +77,14 @@ class Routes:
         if name.startswith("arn:"):
             return self._resolve_arn(name, account, region)
         route = self.by_id.get(name)
-        profile = None if route is not None and route.model is None else self.catalog.profile(name, region)
-        if profile is not None and (route := self.by_id.get(profile.model.model_id)) is not None:
+        profile = self.catalog.profile(name, region) if route is None else None
+        if profile is not None:
+            route = self.by_id.get(profile.model.model_id)
+            if route is None:
+                raise access_denied(NO_ACCESS)
             return Resolved(route, (profile.arn(region, account), *profile.model_arns(region)))
         if route is None:
-            raise validation(INVALID_ID)
+            raise validation(INVALID_ID) if self.catalog.find(name) is None else access_denied(NO_ACCESS)
         if route.model is not None and id_needs_profile(route.model) and not self.relaxed:
             raise validation(refuse_bare_id(name))
         return Resolved(route, (foundation_model_arn(route.model_id, region),))

@@ -201,7 +201,7 @@ def check_tool_specs(request: ConverseRequest) -> None:
         if names.count(name) > 1:
             raise validation(f"The toolConfig.tools field holds more than one tool with the name {name}.")
     for position, spec in enumerate(specs):
-        raw = bytes(spec.input_schema.json or b"").lstrip()
+        raw = bytes(spec.input_schema.json).lstrip()
         if not raw.startswith(b"{"):
             raise validation(
                 f"The value at toolConfig.tools.{position}.toolSpec.inputSchema.json is invalid. "

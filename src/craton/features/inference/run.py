@@ -24,6 +24,7 @@ from craton.models.providers.provider import Attempt
 INVOKE = "bedrock:InvokeModel"
 INVOKE_STREAM = "bedrock:InvokeModelWithResponseStream"
 COUNT = "bedrock:CountTokens"
+_MODES = {b"strict": "strict", b"lenient": "lenient"}
 
 
 def resolve(call: Call, model_id: str, action: str) -> Resolved:
@@ -46,10 +47,9 @@ def attempt(call: Call, resolved: Resolved, target: Target, ledger: Ledger) -> A
 
 def ledger_of(call: Call) -> Ledger:
     """Strict or lenient, as the request's header says or else the configuration."""
-    mode = call.headers.get(b"x-craton-translation", b"").decode("latin-1").lower()
-    if mode not in ("strict", "lenient"):
-        mode = call.app.settings.file.translation.mode
-    return Ledger(strict=mode == "strict")
+    asked = call.headers.get(b"x-craton-translation")
+    mode = _MODES.get(asked.lower()) if asked is not None else None
+    return Ledger(strict=(mode or call.app.settings.file.translation.mode) == "strict")
 
 
 def tell(call: Call, target: Target, ledger: Ledger) -> None:

@@ -173,12 +173,12 @@ class ControlClient:
             push = self._newest
             if push is None:
                 continue
-            if push.number != self.generation:
-                try:
-                    await take_up(push.number, push.payload)
-                except Exception:  # the loop must live; see `subscribe` for what follows
-                    _log.exception("generation %d could not be taken up", push.number)
-                    continue
-                self.generation = push.number
+            try:
+                # Also when the number is known: after a reconnection it may be another supervisor's.
+                await take_up(push.number, push.payload)
+            except Exception:  # the loop must live; see `subscribe` for what follows
+                _log.exception("generation %d could not be taken up", push.number)
+                continue
+            self.generation = push.number
             with contextlib.suppress(ControlLost):
                 self._send(Ack(push.number))

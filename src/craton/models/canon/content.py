@@ -11,7 +11,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Raw
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+_ABSENT = (None, UNSET)
 
 
 class Part(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -22,7 +24,8 @@ class Union(Part):
     """A structure of which exactly one member is set."""
 
     def __post_init__(self) -> None:
-        if sum(getattr(self, name) is not None for name in self.__struct_fields__) != 1:
+        # Raw has no "or None" in msgspec, so a member that is raw JSON is UNSET where others are None.
+        if sum(getattr(self, name) not in _ABSENT for name in self.__struct_fields__) != 1:
             members = ", ".join(self.__struct_encode_fields__)
             raise ValueError(f"exactly one member of [{members}] must be set")
 
@@ -30,7 +33,7 @@ class Union(Part):
     def kind(self) -> str:
         """The JSON name of the member that is set, such as `toolUse`."""
         for name, encoded in zip(self.__struct_fields__, self.__struct_encode_fields__, strict=True):
-            if getattr(self, name) is not None:
+            if getattr(self, name) not in _ABSENT:
                 return encoded
         return ""
 
@@ -130,7 +133,7 @@ class ToolUseBlock(Part):
 
 
 class ToolResultContent(Union):
-    json: Raw | None = None
+    json: Raw | UnsetType = UNSET
     text: str | None = None
     image: ImageBlock | None = None
     document: DocumentBlock | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from craton.models.canon.content import (
     CitationLocation,
@@ -28,7 +28,8 @@ from craton.models.canon.request import PerformanceConfig, ServiceTier
 
 
 class MessageStart(Part):
-    role: Role = "assistant"
+    # No default: what equals a default is left out of the JSON.
+    role: Role
 
 
 class ToolUseStart(Part):
@@ -66,7 +67,7 @@ class ToolUseDelta(Part):
 
 class ToolResultDelta(Union):
     text: str | None = None
-    json: Raw | None = None
+    json: Raw | UnsetType = UNSET
 
 
 class ReasoningDelta(Union):

@@ -34,7 +34,9 @@ class InferenceConfig(Part):
 
 
 class InputSchema(Union):
-    json: Raw | None = None
+    """A union of one member, which is therefore required."""
+
+    json: Raw
 
 
 class ToolSpec(Part):

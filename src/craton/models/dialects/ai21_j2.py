@@ -79,14 +79,14 @@ class Data(msgspec.Struct):
 
 
 class FinishReason(msgspec.Struct, omit_defaults=True):
-    reason: _Reason = "endoftext"
+    reason: _Reason
     length: int | None = None
     sequence: str | None = None
 
 
 class Completion(msgspec.Struct, rename="camel"):
     data: Data
-    finish_reason: FinishReason = msgspec.field(default_factory=FinishReason)
+    finish_reason: FinishReason = msgspec.field(default_factory=lambda: FinishReason("endoftext"))
 
 
 class Reply(msgspec.Struct):
@@ -120,7 +120,7 @@ _STOP_REASONS: dict[str, StopReason] = {"endoftext": "end_turn", "length": "max_
 _FINISH_REASONS: dict[str, _Reason] = {"max_tokens": "length", "stop_sequence": "stop"}
 
 
-class Jurassic2:
+class AI21Jurassic2:
     name = "ai21.j2"
     streams = False
 
@@ -176,7 +176,7 @@ class Jurassic2:
     def reader(self) -> StreamReader:
         raise _no_stream()
 
-    def writer(self, shown: Shown) -> StreamWriter:  # noqa: ARG002
+    def writer(self, shown: Shown) -> StreamWriter:
         raise _no_stream()
 
 

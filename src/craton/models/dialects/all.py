@@ -7,7 +7,7 @@ from craton.models.dialects.ai21_jamba import AI21Jamba
 from craton.models.dialects.anthropic_messages import AnthropicMessages
 from craton.models.dialects.anthropic_text import AnthropicText
 from craton.models.dialects.dialect import Dialect
-from craton.models.dialects.nova import AmazonNova
+from craton.models.dialects.nova import Nova
 from craton.models.dialects.openai_chat import OpenAIChat
 from craton.models.dialects.titan_text import AmazonTitanText
 
@@ -17,7 +17,7 @@ DIALECTS: tuple[Dialect, ...] = (
     AI21Jurassic2(),
     AI21Jamba(),
     AmazonTitanText(),
-    AmazonNova(),
+    Nova(),
     OpenAIChat(),
 )
 _BY_NAME = {dialect.name: dialect for dialect in DIALECTS}

@@ -31,7 +31,7 @@ class AnthropicMessages:
     def __init__(self, *, vendor: bool = False) -> None:
         self._vendor = vendor
 
-    def read_request(self, body: bytes, *, streaming: bool = False) -> ConverseRequest:  # noqa: ARG002 - the protocol
+    def read_request(self, body: bytes, *, streaming: bool = False) -> ConverseRequest:
         return requests.read_request(body, vendor=self._vendor)
 
     def write_request(self, request: ConverseRequest, out: Outgoing) -> bytes:

@@ -6,6 +6,8 @@ it. Knows nothing of the blocks that carry citations.
 
 from __future__ import annotations
 
+from typing import Any
+
 from craton.models.canon import content as canon
 from craton.models.dialects import anthropic_messages_schema as native
 
@@ -51,6 +53,6 @@ def write_citation(cited: canon.Citation) -> native.Citation | None:
         (where.document_chunk, "content_block_location", "block_index"),
     ):
         if place is not None:
-            span = {f"start_{unit}": place.start, f"end_{unit}": place.end}
+            span: dict[str, Any] = {f"start_{unit}": place.start, f"end_{unit}": place.end}
             return native.Citation(kind, text, document_index=place.document_index, document_title=cited.title, **span)
     return None

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import UNSET
+
 from craton.aws.wire.faults import Fault, validation
 from craton.models.canon import content as canon
 from craton.models.canon.content import ContentBlock
@@ -24,7 +26,8 @@ IMAGE_FORMATS: dict[str, canon.ImageFormat] = {
     "image/webp": "webp",
 }
 # Formats that Anthropic takes; the office formats are not among them.
-DOCUMENT_FORMATS = {DOCUMENT_MEDIA_TYPES[name]: name for name in ("pdf", "txt", "html", "csv", "md")}
+_TAKEN: tuple[canon.DocumentFormat, ...] = ("pdf", "txt", "html", "csv", "md")
+DOCUMENT_FORMATS = {DOCUMENT_MEDIA_TYPES[name]: name for name in _TAKEN}
 UNTITLED = "document"
 
 
@@ -84,7 +87,8 @@ def _read_image(block: native.Image) -> canon.ImageBlock:
 
 
 def _read_document(block: native.Document) -> canon.DocumentBlock:
-    source, document_format = block.source, None
+    source = block.source
+    document_format: canon.DocumentFormat | None = None
     if isinstance(source, native.Base64Source):
         document_format = DOCUMENT_FORMATS.get(source.media_type)
         if document_format is None:
@@ -225,7 +229,7 @@ def _write_tool_result(block: ContentBlock, at: str, ledger: Ledger) -> native.T
     if result is None:
         return None
     kind = native.SERVER_RESULTS.get(result.type or "")
-    if kind is not None and result.content and result.content[0].json is not None:
+    if kind is not None and result.content and result.content[0].json is not UNSET:
         return kind(tool_use_id=result.tool_use_id, content=result.content[0].json)
     parts = [_write_part(part, f"{at}.content.{k}", ledger) for k, part in enumerate(result.content)]
     is_error = None if result.status is None else result.status == "error"
@@ -239,7 +243,7 @@ def _write_part(
     if part.text is not None:
         return native.Text(text=part.text)
     at = f"{at}.{part.kind}"
-    if part.json is not None:
+    if part.json is not UNSET:
         ledger.emulate(at)
         return native.Text(text=bytes(part.json).decode())
     if part.image is not None:

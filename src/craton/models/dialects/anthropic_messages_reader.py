@@ -7,6 +7,7 @@ show are left out with their deltas, as are pings and event types of the future.
 from __future__ import annotations
 
 import msgspec
+from msgspec import UNSET
 
 from craton.aws.wire.faults import Fault, model_stream_error, throttled, unavailable, validation
 from craton.models.canon import events as canon
@@ -73,7 +74,7 @@ class Reader:
         self._open: set[int] = set()
         self._done = False
 
-    def feed(self, data: bytes, event: str = "") -> list[StreamEvent]:  # noqa: ARG002 - the protocol
+    def feed(self, data: bytes, event: str = "") -> list[StreamEvent]:
         try:
             found = _EVENT.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -97,7 +98,7 @@ class Reader:
         if found.type == "message_start":
             if found.message is not None:
                 self._take_usage(found.message.usage)
-            return [canon.MessageStart()]
+            return [canon.MessageStart("assistant")]
         if found.type == "message_delta":
             self._take_usage(found.usage)
             delta = found.delta or _Delta()
@@ -161,7 +162,7 @@ def _tool_start(use: ToolUseBlock, index: int) -> list[StreamEvent]:
 
 def _result_start(result: ToolResultBlock, index: int) -> list[StreamEvent]:
     start = canon.Start(tool_result=canon.ToolResultStart(result.tool_use_id, result.type))
-    parts = [canon.ToolResultDelta(json=part.json) for part in result.content if part.json is not None]
+    parts = [canon.ToolResultDelta(json=part.json) for part in result.content if part.json is not UNSET]
     return [BlockStart(start, index), BlockDelta(Delta(tool_result=parts), index)]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from craton.aws.wire.faults import model_error
-from craton.models.canon.content import ContentBlock
+from craton.models.canon.content import CacheTtl, ContentBlock
 from craton.models.canon.reply import CacheDetail, ConverseReply, StopReason, Usage, assistant_reply, usage
 from craton.models.dialects import anthropic_messages_schema as native
 from craton.models.dialects.anthropic_messages_content import read_block, write_reply_blocks
@@ -78,7 +78,10 @@ def read_usage(found: native.Usage) -> Usage:
     )
     created = found.cache_creation
     if created is not None and (created.ephemeral_5m_input_tokens or created.ephemeral_1h_input_tokens):
-        spans = (("1h", created.ephemeral_1h_input_tokens), ("5m", created.ephemeral_5m_input_tokens))
+        spans: tuple[tuple[CacheTtl, int], ...] = (
+            ("1h", created.ephemeral_1h_input_tokens),
+            ("5m", created.ephemeral_5m_input_tokens),
+        )
         read.cache_details = [CacheDetail(ttl, tokens) for ttl, tokens in spans if tokens]
     return read
 

@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from craton.aws.wire.faults import validation
 from craton.models.canon import request as canon
 from craton.models.canon.content import Message
 from craton.models.canon.request import ConverseRequest, InferenceConfig
@@ -21,6 +20,7 @@ from craton.models.dialects.anthropic_messages_content import cache_control, cac
 from craton.models.dialects.anthropic_messages_extras import BEDROCK_FIELDS, VENDOR_FIELDS
 from craton.models.dialects.dialect import Ledger, Outgoing
 from craton.models.dialects.malformed import decode_native, malformed
+from craton.models.dialects.tool_calls import output_schema
 
 _BEDROCK = msgspec.json.Decoder(native.BedrockBody)
 _VENDOR = msgspec.json.Decoder(native.VendorBody)
@@ -43,7 +43,7 @@ _PLATFORM = "amazon-bedrock-"
 
 def read_request(body: bytes, *, vendor: bool) -> ConverseRequest:
     """A body in one of the two forms. Raises ValidationException."""
-    read: native.Body = decode_native(_VENDOR if vendor else _BEDROCK, body)
+    read: native.Body = decode_native(_VENDOR, body) if vendor else decode_native(_BEDROCK, body)
     members = _MEMBERS.decode(body)
     if not vendor:
         for name in ("model", "stream"):
@@ -243,18 +243,9 @@ def _write_output(output: canon.OutputConfig | None, body: extras.Body) -> None:
         written["effort"] = output.effort
     if output.text_format is not None and output.text_format.structure.json_schema is not None:
         schema = output.text_format.structure.json_schema.schema
-        written["format"] = {"type": "json_schema", "schema": schema_json(schema)}
+        written["format"] = {"type": "json_schema", "schema": output_schema(schema)}
     if written:
         body["output_config"] = written
-
-
-def schema_json(schema: str) -> Raw:
-    """The text of an output schema as JSON. Raises ValidationException if it is none."""
-    try:
-        msgspec.json.decode(schema, type=dict[str, Raw])
-    except (msgspec.DecodeError, RecursionError):
-        raise validation("The schema at outputConfig.textFormat.structure.jsonSchema is not a JSON object.") from None
-    return Raw(schema)
 
 
 def _clamp_temperature(body: extras.Body, ledger: Ledger) -> None:

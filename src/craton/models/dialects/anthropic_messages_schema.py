@@ -231,7 +231,7 @@ class VendorBody(Body, kw_only=True):
     stream: bool | None = None
 
 
-class CacheCreation(Part):
+class CacheCreation(msgspec.Struct):
     ephemeral_5m_input_tokens: int = 0
     ephemeral_1h_input_tokens: int = 0
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from craton.models.canon import events as canon
 from craton.models.canon.content import Citation, TextPart
@@ -106,7 +107,7 @@ class Writer:
 
     def _write_result(self, parts: list[canon.ToolResultDelta], index: int) -> list[bytes]:
         result, self._result = self._result, None
-        content = next((part.json for part in parts if part.json is not None), None)
+        content = next((part.json for part in parts if part.json is not UNSET), None)
         if result is None or result.type is None or content is None:
             return []
         return [self._start(index, {"type": result.type, "tool_use_id": result.tool_use_id, "content": content})]

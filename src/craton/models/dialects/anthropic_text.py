@@ -95,7 +95,7 @@ class AnthropicText:
     name = "anthropic.text"
     streams = True
 
-    def read_request(self, body: bytes, *, streaming: bool = False) -> ConverseRequest:  # noqa: ARG002
+    def read_request(self, body: bytes, *, streaming: bool = False) -> ConverseRequest:
         native = decode_native(_BODY, body)
         system, turns = _read_prompt(native.prompt)
         extras: dict[str, Any] = {} if native.top_k is None else {"top_k": native.top_k}
@@ -125,7 +125,7 @@ class AnthropicText:
         text = native.completion.removeprefix(" ")
         return assistant_reply([ContentBlock(text=text)], reason, usage(0, 0), stop)
 
-    def write_reply(self, reply: ConverseReply, shown: Shown) -> bytes:  # noqa: ARG002
+    def write_reply(self, reply: ConverseReply, shown: Shown) -> bytes:
         reason, stop = _native_stop(reply.stop_reason, reply.stop_sequence)
         return _encode(
             {"type": "completion", "completion": " " + reply_text(reply), "stop_reason": reason, "stop": stop}
@@ -134,7 +134,7 @@ class AnthropicText:
     def reader(self) -> Reader:
         return Reader()
 
-    def writer(self, shown: Shown) -> Writer:  # noqa: ARG002
+    def writer(self, shown: Shown) -> Writer:
         return Writer()
 
 
@@ -147,7 +147,7 @@ class Reader:
         self._events = TextEvents()
         self._first = True
 
-    def feed(self, data: bytes, event: str = "") -> list[StreamEvent]:  # noqa: ARG002
+    def feed(self, data: bytes, event: str = "") -> list[StreamEvent]:
         if self._events.ended:
             return []
         chunk = decode_chunk(_REPLY, data)

@@ -63,9 +63,11 @@ def _read_assistant(message: native.Assistant, at: str) -> list[ContentBlock]:
     reasoning = message.reasoning_content or message.reasoning
     if reasoning:
         blocks.append(reasoning_block(reasoning))
-    content = message.content if message.content is not None else message.refusal
-    for part in [native.Text(content)] if isinstance(content, str) and content else content or ():
-        blocks.append(ContentBlock(text=part.text if isinstance(part, native.Text) else getattr(part, "refusal", "")))
+    content = message.content or message.refusal or []
+    if isinstance(content, str):
+        blocks.append(ContentBlock(text=content))
+    else:
+        blocks += [ContentBlock(text=part.text if isinstance(part, native.Text) else part.refusal) for part in content]
     for position, call in enumerate(message.tool_calls or ()):
         given = arguments(call.function.arguments)
         if given is None:
@@ -125,4 +127,6 @@ def _read_data_url(url: str, at: str) -> tuple[str, bytes]:
 
 def _unsupported(media_type: str, supported: dict[str, Any]) -> Exception:
     kinds = ", ".join(sorted(set(supported.values())))
-    return validation(f"Unsupported MIME type: {media_type[:64]}. Retry your request with a supported file type: {kinds}.")
+    return validation(
+        f"Unsupported MIME type: {media_type[:64]}. Retry your request with a supported file type: {kinds}."
+    )

@@ -18,7 +18,7 @@ _VENDOR = frozenset(
         "seed", "presence_penalty", "frequency_penalty", "logit_bias", "logprobs", "top_logprobs", "metadata", "store",
         "parallel_tool_calls", "tools", "tool_choice", "response_format", "reasoning_effort", "verbosity", "user",
         "service_tier", "prediction", "modalities", "audio", "web_search_options", "prompt_cache_key",
-        "prompt_cache_retention", "safety_identifier", "stream_options",
+        "prompt_cache_retention", "safety_identifier",
     }
 )  # fmt: skip
 # What vLLM, llama.cpp, Ollama, SGLang and routers take besides.

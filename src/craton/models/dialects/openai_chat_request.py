@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from craton.aws.wire.faults import validation
 from craton.models.canon import request as canon
 from craton.models.canon.request import ConverseRequest, InferenceConfig
 from craton.models.dialects import extras
@@ -20,7 +19,8 @@ from craton.models.dialects.dialect import Ledger, Outgoing
 from craton.models.dialects.malformed import decode_native, malformed
 from craton.models.dialects.openai_chat_content import read_messages
 from craton.models.dialects.openai_chat_extras import fields_of
-from craton.models.dialects.openai_chat_turns import Habits, write_system, write_turn
+from craton.models.dialects.openai_chat_turns import USUAL, Habits, write_system, write_turn
+from craton.models.dialects.tool_calls import output_schema
 
 _BODY = msgspec.json.Decoder(native.Body)
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
@@ -114,7 +114,7 @@ def _read_output(read: native.Body, extra: dict[str, Any]) -> canon.OutputConfig
         schema = canon.JsonSchema(bytes(named.schema).decode(), named.name, named.description)
         text_format = canon.TextFormat("json_schema", canon.FormatStructure(schema))
         if named.strict is not True:
-            extra["response_format"] = {"type": "json_schema", "json_schema": _named(schema, strict=named.strict)}
+            extra["response_format"] = {"type": "json_schema", "json_schema": _loose(schema, named.strict)}
     elif wanted is not None and wanted.type != "text":
         extra["response_format"] = {"type": wanted.type}
     return canon.OutputConfig(text_format, effort) if text_format is not None or effort is not None else None
@@ -125,7 +125,7 @@ def _read_output(read: native.Body, extra: dict[str, Any]) -> canon.OutputConfig
 
 def write_request(request: ConverseRequest, out: Outgoing) -> bytes:
     """A body for one target. Raises ValidationException if the output schema is no JSON."""
-    habits = msgspec.convert(out.quirks, Habits)
+    habits = msgspec.convert(out.quirks, Habits) if out.quirks else USUAL
     body: extras.Body = {"model": out.model, "messages": _write_messages(request, habits, out.ledger)}
     if out.stream:
         body["stream"] = True
@@ -169,7 +169,7 @@ def _write_tools(config: canon.ToolConfig, body: extras.Body, ledger: Ledger) ->
         if spec is None:
             ledger.drop(f"toolConfig.tools.{position}.{tool.kind}")
             continue
-        function = {"name": spec.name, "parameters": spec.input_schema.json}
+        function: dict[str, Any] = {"name": spec.name, "parameters": spec.input_schema.json}
         if spec.description is not None:
             function["description"] = spec.description
         if spec.strict is not None:
@@ -195,12 +195,14 @@ def _write_output(output: canon.OutputConfig, body: extras.Body) -> None:
         body["response_format"] = {"type": "json_schema", "json_schema": _named(schema, strict=True)}
 
 
+def _loose(schema: canon.JsonSchema, strict: bool | None) -> dict[str, Any]:  # noqa: FBT001 - JSON's own value
+    named = _named(schema, strict=strict)
+    return {**named, "schema": msgspec.json.decode(named["schema"])}
+
+
 def _named(schema: canon.JsonSchema, *, strict: bool | None) -> dict[str, Any]:
     """OpenAI demands a name, Converse does not."""
-    try:
-        named = {"name": schema.name or "response", "schema": msgspec.json.decode(schema.schema, type=dict[str, Any])}
-    except (msgspec.DecodeError, RecursionError):
-        raise validation("The schema at outputConfig.textFormat.structure.jsonSchema is not a JSON object.") from None
+    named: dict[str, Any] = {"name": schema.name or "response", "schema": output_schema(schema.schema)}
     if strict is not None:
         named["strict"] = strict
     if schema.description is not None:

@@ -197,6 +197,7 @@ class ChunkDelta(msgspec.Struct):
 
 
 class ChunkChoice(msgspec.Struct):
+    index: int = 0
     delta: ChunkDelta | None = None
     finish_reason: str | None = None
     stop_reason: str | int | None = None

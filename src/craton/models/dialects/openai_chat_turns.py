@@ -32,6 +32,9 @@ class Habits(msgspec.Struct, frozen=True):
     videos: bool = False
 
 
+USUAL = Habits()
+
+
 def write_system(system: list[SystemBlock], habits: Habits, ledger: Ledger) -> Json | None:
     """One message, since chat templates take one at most."""
     texts: list[str] = []
@@ -50,19 +53,23 @@ def write_system(system: list[SystemBlock], habits: Habits, ledger: Ledger) -> J
 
 def write_turn(message: Message, path: str, habits: Habits, ledger: Ledger) -> list[Json]:
     """The messages of one turn; `path` is where its content lies in the caller's request."""
+    content = message.content
+    if len(content) == 1 and content[0].text is not None:  # what nearly every turn is
+        return [{"role": message.role, "content": content[0].text}]
     if message.role == "assistant":
-        return [_write_assistant(message.content, path, habits, ledger)]
+        return [_write_assistant(content, path, habits, ledger)]
     if message.role == "system":
-        for position, block in enumerate(message.content):
+        for position, block in enumerate(content):
             ledger.drop(f"{path}.{position}.{block.kind}")
         return []
     results: list[Json] = []
     parts: list[Json] = []
-    for position, block in enumerate(message.content):
-        at = f"{path}.{position}.{block.kind}"
+    for position, block in enumerate(content):
         if block.text is not None:
             parts.append(_text(block.text))
-        elif block.tool_result is None:
+            continue
+        at = f"{path}.{position}.{block.kind}"
+        if block.tool_result is None:
             part = _write_part(block, at, habits, ledger)
             if part is not None:
                 parts.append(part)

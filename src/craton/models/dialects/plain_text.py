@@ -6,6 +6,8 @@ canon and no schema, and it never reads a file format: bytes of a PDF have no te
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
 from craton.models.canon.content import (
     CitationsContent,
     ContentBlock,
@@ -78,7 +80,7 @@ def result_text(part: ToolResultContent) -> str | None:
     """A part of a tool's result as text: JSON as it stands, documents and search results by their text."""
     if part.text is not None:
         return part.text
-    if part.json is not None:
+    if part.json is not UNSET:
         return bytes(part.json).decode()
     if part.document is not None:
         return document_text(part.document)

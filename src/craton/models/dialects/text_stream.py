@@ -37,7 +37,7 @@ class TextEvents:
         if self._begun:
             return [BlockDelta(Delta(piece), 0)] if piece else []
         self._begun = True
-        return [MessageStart(), BlockDelta(Delta(piece), 0)]
+        return [MessageStart("assistant"), BlockDelta(Delta(piece), 0)]
 
     def end(self, reason: StopReason, used: Usage, stop_sequence: str | None = None) -> list[StreamEvent]:
         """The last events. Whatever follows natively is to be ignored (`ended`)."""

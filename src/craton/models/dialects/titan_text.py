@@ -108,11 +108,11 @@ _COMPLETION_REASONS: dict[str, str] = {
 }
 
 
-class TitanText:
+class AmazonTitanText:
     name = "amazon.titan-text"
     streams = True
 
-    def read_request(self, body: bytes, *, streaming: bool = False) -> ConverseRequest:  # noqa: ARG002
+    def read_request(self, body: bytes, *, streaming: bool = False) -> ConverseRequest:
         native = decode_native(_BODY, body)
         given = native.text_generation_config or Generation()
         config = InferenceConfig(given.max_token_count or None, given.temperature, given.top_p, given.stop_sequences)
@@ -143,7 +143,7 @@ class TitanText:
         reason = _STOP_REASONS.get(first.completion_reason, "end_turn")
         return assistant_reply([ContentBlock(text=first.output_text)], reason, used)
 
-    def write_reply(self, reply: ConverseReply, shown: Shown) -> bytes:  # noqa: ARG002
+    def write_reply(self, reply: ConverseReply, shown: Shown) -> bytes:
         result = Result(
             reply_text(reply),
             reply.usage.output_tokens,
@@ -154,7 +154,7 @@ class TitanText:
     def reader(self) -> Reader:
         return Reader()
 
-    def writer(self, shown: Shown) -> Writer:  # noqa: ARG002
+    def writer(self, shown: Shown) -> Writer:
         return Writer()
 
 
@@ -167,7 +167,7 @@ class Reader:
         self._events = TextEvents()
         self._input_tokens = 0
 
-    def feed(self, data: bytes, event: str = "") -> list[StreamEvent]:  # noqa: ARG002
+    def feed(self, data: bytes, event: str = "") -> list[StreamEvent]:
         if self._events.ended:
             return []
         chunk = decode_chunk(_CHUNK, data)

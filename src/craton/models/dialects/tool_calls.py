@@ -1,4 +1,4 @@
-"""Ids and arguments of tool calls, as models give them and as Bedrock wants them.
+"""Ids and arguments of tool calls, and output schemas: what one side writes as text and the other as JSON.
 
 Shared by the dialects whose vendors write arguments as a JSON text. Knows no schema.
 """
@@ -12,13 +12,15 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from craton.aws.wire.faults import validation
+
 # Bedrock's own text for arguments that are no JSON object (reference: errors.md).
 INVALID_TOOL_USE = (
     "Model produced invalid sequence as part of ToolUse. Please refer to the model tool use troubleshooting guide."
 )
 
 _FITS = re.compile(r"[a-zA-Z0-9_.:-]{1,64}").fullmatch
-_ANY_JSON = msgspec.json.Decoder(Raw)
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _EMPTY = Raw(b"{}")
 
 
@@ -41,12 +43,21 @@ def arguments(given: Any) -> Raw | None:
     if not isinstance(given, str):
         return None
     text = given.strip()
-    if not text or text == "null":
-        return _EMPTY
-    if not text.startswith("{"):
-        return None
+    return _EMPTY if not text or text == "null" else json_object(text)
+
+
+def json_object(text: str) -> Raw | None:
+    """The text as it stands if it is one JSON object, else None."""
     try:
-        _ANY_JSON.decode(text)
+        _OBJECT.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return None
     return Raw(text)
+
+
+def output_schema(text: str) -> Raw:
+    """The text of an output schema as JSON. Raises ValidationException if it is no JSON object."""
+    schema = json_object(text)
+    if schema is None:
+        raise validation("The schema at outputConfig.textFormat.structure.jsonSchema is not a JSON object.")
+    return schema

@@ -114,7 +114,9 @@ class Answer:
                 await waiter
             finally:
                 self._waiter = None
-        if self.error is not None and not (level == _DATA and self._pieces):
+        # What came before a failure is still given out: the head, then the pieces.
+        came = self.begun if level == _HEAD else level == _DATA and bool(self._pieces)
+        if self.error is not None and not came:
             raise self.error
 
     def _reached(self) -> bool:

@@ -73,6 +73,8 @@ class AnthropicProvider:
 
     async def invoke(self, body: bytes, attempt: Attempt) -> bytes:
         """A body in Bedrock's or the vendor's form to a native reply."""
+        if b'"stream"' in body:  # InvokeModel never streams, whatever its body says
+            body = write_members(read_members(body), change={}, leave_out=("stream",))
         sent, betas = vendor_body(body, attempt.model, stream=False)
         return await self._exchange.post(_PATH, self._with_beta(betas), sent, attempt)
 

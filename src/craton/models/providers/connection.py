@@ -21,6 +21,10 @@ from craton.models.providers.transport import BadReply, ConnectionLost, Deadline
 _KEPT_FOR = re.compile(rb"timeout=(\d{1,9})")
 
 
+class _SecondAnswerError(Exception):
+    """Stops the parser."""
+
+
 class Connection(asyncio.Protocol):
     """`on_free(connection)`: it may carry the next request; `on_gone(connection)`: it is closed."""
 
@@ -42,6 +46,9 @@ class Connection(asyncio.Protocol):
         self._on_free = on_free
         self._on_gone = on_gone
         self._answer: Answer | None = None
+        # The parser calls `on_body` for every chunk: a list's own method costs no Python frame.
+        self._body: list[bytes] = []
+        self.on_body = self._body.append
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
@@ -139,19 +146,23 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self._received = True
-        size = answer.size
+        broken = False
         try:
             parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            if not self._done:
-                self._fail(BadReply("the upstream's answer is not valid HTTP"))
-                return
+            broken = not self._done  # after the end, bytes too many are only a reason not to use it again
             self._stray = True
-        if answer.size != size:
+        body = self._body
+        if body:
+            answer.put(body[0] if len(body) == 1 else b"".join(body))
+            body.clear()
             self._overhead = 0
             answer.touch(self)
         else:
             self._overhead += len(data)
+        if broken:
+            self._fail(BadReply("the upstream's answer is not valid HTTP"))
+            return
         if self._done:
             self._finish(answer)
         elif not self._over_limit(answer):
@@ -210,8 +221,8 @@ class Connection(asyncio.Protocol):
     # --- httptools ------------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        if self._done:
-            self._stray = True
+        if self._done:  # nothing of a second answer may be taken for the first's
+            raise _SecondAnswerError
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._done:
@@ -230,10 +241,6 @@ class Connection(asyncio.Protocol):
         answer.status = status
         answer.headers = headers
         answer.begun = True
-
-    def on_body(self, data: bytes) -> None:
-        if self._answer is not None and not self._done:
-            self._answer.put(data)
 
     def on_message_complete(self) -> None:
         if self._status >= 200:

@@ -132,7 +132,8 @@ class Exchange:
         except sse.TooLong as error:
             raise (model_stream_error() if shown else faults.unreadable(attempt.model)) from error
         except Fault as fault:
-            raise (_within(fault) if shown else _ahead(fault, attempt.model)) from fault
+            told = faults.without_secret(fault, self._secret)
+            raise (_within(told) if shown else _ahead(told, attempt.model)) from fault
         finally:
             if not finished:
                 response.abort()

@@ -179,6 +179,16 @@ def vendor_message(body: bytes, secret: str = "") -> str:
     return _clean(_find_message(value), secret)
 
 
+def without_secret(fault: Fault, secret: str) -> Fault:
+    """The fault of a dialect, which knows no key, with the key taken out of the vendor's text."""
+    told = fault.fields.get("originalMessage")
+    fields = {**fault.fields, "originalMessage": _clean(told, secret)} if isinstance(told, str) else fault.fields
+    message = _clean(fault.message, secret)
+    if message == fault.message and fields == fault.fields:
+        return fault
+    return Fault(fault.name, message, fields=fields, retry_after_s=fault.retry_after_s, status=fault.status)
+
+
 def retry_after(headers: Mapping[bytes, bytes], now_s: float | None = None) -> float | None:
     """Seconds to wait by `retry-after-ms` or `retry-after` (seconds or an HTTP date); None if not told."""
     for name, unit_s in ((b"retry-after-ms", 0.001), (b"retry-after", 1.0)):

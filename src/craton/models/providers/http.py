@@ -9,6 +9,7 @@ models. Deadlines are in seconds of the loop's clock.
 from __future__ import annotations
 
 import asyncio
+import functools
 import ssl
 from collections import deque
 from collections.abc import Callable
@@ -30,6 +31,14 @@ from craton.models.providers.transport import (
 
 # A server that tells for how long it keeps an idle connection is left this much earlier.
 _MARGIN_S = 1.0
+
+
+@functools.cache
+def _system_trust() -> ssl.SSLContext:
+    """The system's authorities, read once: it takes tens of milliseconds."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 class Pool:
@@ -250,11 +259,8 @@ class Pool:
             return (await loop.create_unix_connection(make, address.socket_path))[1]
         if not address.tls:
             return (await loop.create_connection(make, address.host, address.port))[1]
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-            self._tls.set_alpn_protocols(["http/1.1"])
         made = await loop.create_connection(
-            make, address.host, address.port, ssl=self._tls, server_hostname=address.host,
+            make, address.host, address.port, ssl=self._tls or _system_trust(), server_hostname=address.host,
             ssl_handshake_timeout=self.limits.connect_timeout_s,
         )  # fmt: skip
         return made[1]

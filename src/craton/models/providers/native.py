@@ -5,6 +5,7 @@ Sans-IO. Nothing here looks into a conversation: members that are not named stay
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -34,27 +35,36 @@ def write_members(
     return msgspec.json.encode(written)
 
 
+_FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
+
+
 class OpenAIChunks:
     """`chat.completion.chunk` objects as they come, without the `[DONE]` that Bedrock's stream does not have."""
 
     def __init__(self, model: str, secret: str) -> None:
         self._model = model
         self._secret = secret
-        self._complete = False
+        self._done = False
+        self._last = self._before = b""  # the reason to finish stands in one of the last two chunks
 
     def feed(self, data: bytes, event: str = "") -> list[bytes]:
+        if data[:1] == b"{" and data[-1:] == b"}":
+            if b'"error"' in data[:12] or event == "error":
+                told = faults.from_error_body(data, model=self._model, secret=self._secret)
+                if told is not None or event == "error":
+                    raise told or model_stream_error()
+            self._before = self._last
+            self._last = data
+            return [data]
         if data == b"[DONE]":
-            self._complete = True
+            self._done = True
             return []
-        if data.startswith((b'{"error"', b'{ "error"')) or event == "error":
-            told = faults.from_error_body(data, model=self._model, secret=self._secret)
-            raise told or model_stream_error()
-        if not self._complete and (b'"finish_reason":"' in data or b'"finish_reason": "' in data):
-            self._complete = True
-        return _chunk(data)
+        if data != data.strip():
+            return self.feed(data.strip(), event)
+        raise model_stream_error(faults.UNREADABLE)
 
     def close(self) -> list[bytes]:
-        return _ended(complete=self._complete)
+        return _ended(complete=self._done or any(_FINISH.search(chunk) for chunk in (self._before, self._last)))
 
 
 class AnthropicChunks:
@@ -69,20 +79,15 @@ class AnthropicChunks:
         if event == "ping":
             return []
         if event == "error":
-            told = faults.from_error_body(data, model=self._model, secret=self._secret)
-            raise told or model_stream_error()
+            raise faults.from_error_body(data, model=self._model, secret=self._secret) or model_stream_error()
         if event == "message_stop":
             self._complete = True
-        return _chunk(data)
+        if data[:1] == b"{" and data[-1:] == b"}":
+            return [data]
+        raise model_stream_error(faults.UNREADABLE)
 
     def close(self) -> list[bytes]:
         return _ended(complete=self._complete)
-
-
-def _chunk(data: bytes) -> list[bytes]:
-    if not (data.startswith(b"{") and data.endswith(b"}")):
-        raise model_stream_error(faults.UNREADABLE)
-    return [data]
 
 
 def _ended(*, complete: bool) -> list[bytes]:

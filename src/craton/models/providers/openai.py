@@ -1,7 +1,8 @@
 """Provider `openai`: any server that speaks OpenAI's chat completions (vLLM, Ollama, llama.cpp, OpenAI itself).
 
 `base_url` ends in `/v1`; the key is optional. Owns the path, the headers and what a native body needs on its way
-through. Source: OpenAI's API reference, chat completions.
+through. Source: OpenAI's API reference, chat completions. Quirks are the dialect's (see there), and `head_tag`: the
+tag at the head of the text in which the server leaves reasoning (`think`, `reasoning`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class OpenAIProvider:
     name = "openai"
 
     def __init__(self, upstream: Upstream, transport: Transport | None = None, *, prefix: bytes = b"") -> None:
-        self.dialect: Dialect = OpenAIChat()
+        self.dialect: Dialect = OpenAIChat(head_tag=str(upstream.quirks.get("head_tag", "")))
         self._path = prefix + b"/chat/completions"
         self._secret = upstream.api_key
         limits = Limits(connect_timeout_s=upstream.connect_timeout_s)
@@ -56,12 +57,14 @@ class OpenAIProvider:
 
     def invoke_stream(self, body: bytes, attempt: Attempt) -> AsyncGenerator[list[bytes]]:
         """A native body to native chunks; the usage comes in the last of them."""
-        change = {"model": attempt.model, "stream": True, "stream_options": {"include_usage": True}}
+        change: dict[str, object] = {"model": attempt.model, "stream": True}
+        if self._exchange.outgoing(attempt, stream=True).quirks.get("usage", True):
+            change["stream_options"] = {"include_usage": True}
         sent = write_members(read_members(body), change=change)
         sink = OpenAIChunks(attempt.model, self._secret)
         return self._exchange.stream(self._path, self._headers, sent, attempt, sink)
 
-    async def count_tokens(self, request: ConverseRequest, attempt: Attempt) -> int:  # noqa: ARG002 - the protocol
+    async def count_tokens(self, request: ConverseRequest, attempt: Attempt) -> int:
         """Raises ValidationException: the schema has no call for it, and a guess would be no count."""
         raise validation(CANNOT_COUNT)
 

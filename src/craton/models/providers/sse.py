@@ -58,8 +58,9 @@ class Parser:
             self._hold(rest)
         events: list[Event] = []
         for block in blocks:
-            event = _read(block)
-            if event is not None:
+            if block[:6] == b"data: " and b"\n" not in block:
+                events.append(("", block[6:]))
+            elif (event := _read(block)) is not None:
                 events.append(event)
         return events
 
@@ -85,11 +86,8 @@ class Parser:
 
 
 def _read(block: bytes) -> Event | None:
-    """One event's lines; the two forms that vendors send are read without a loop."""
-    if b"\n" not in block:
-        if block.startswith(b"data: "):
-            return "", block[6:]
-    elif block.startswith(b"event: "):
+    """One event's lines. A name and one line of data, as Anthropic sends them, are read without a loop."""
+    if block.startswith(b"event: "):
         name, _, rest = block.partition(b"\n")
         if rest.startswith(b"data: ") and b"\n" not in rest:
             return name[7:].decode("utf-8", "replace"), rest[6:]

@@ -24,10 +24,10 @@ MAX_BODY_BYTES = 25_000_000
 
 def native_body(req: InvokeModelRequest | InvokeModelWithResponseStreamRequest) -> bytes:
     """The body, after what its headers demand has been looked at."""
-    for name, value in (("content type", req.contentType), ("accept type", req.accept)):
+    for name, value in (("Content Type", req.contentType), ("Accept Type", req.accept)):
         kind = (value or JSON).split(";", 1)[0].strip().lower()
         if kind not in (JSON, "*/*", "application/*"):
-            raise validation(f"The provided {name} is invalid or not supported by the model")
+            raise validation(f"The provided {name} is invalid or not supported for this model")
     if req.guardrailIdentifier:
         raise validation("The guardrail identifier or version provided in the request does not exist.")
     return bytes(req.body or b"")

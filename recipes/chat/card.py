@@ -1,0 +1,109 @@
+"""The model card: `python -m recipes.chat.card --run DIR --model DIR --shipped S.json --full F.json`.
+
+Every figure in it comes from a checkpoint, a score file or the directory itself; only the prose is written here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recipes.chat.model import Decoder, Shape
+
+HEAD = """# craton.chat-mini-v1:0
+
+A sample chat model of {parameters:,} parameters, small enough to travel inside the package ({megabytes:.1f} MB with the
+weights for fine-tuning). It is there so that a fresh machine without a network has something real to answer: to try the
+API, streams, tool calls, JSON schemas, and the test suite of an application. It is not there to be right about the world.
+
+| | |
+|---|---|
+| architecture | Llama: {layers} layers, width {dim}, {heads} heads ({kv_heads} for keys and values), gated MLP {hidden}, tied embeddings |
+| vocabulary | {vocabulary:,} byte-level pieces; digits are single; a word has the same pieces after a blank and after a quote |
+| context | {context_tokens:,} tokens; trained on conversations of up to 1,100, most of them under 200 |
+| trained on | {tokens:,} tokens of text made by the generator in `recipes/chat`, {learned:,} of them answers; nothing else |
+| training | {steps:,} steps, {cpu_minutes:.0f} CPU-minutes on one core ({minutes:.0f} minutes of a shared machine), in {legs} legs |
+| weights | `model.onnx` in {precision} for serving; `model.safetensors` in bf16 for fine-tuning |
+| licence | Apache-2.0, as the project |
+
+No text of others was used: word lists, facts and sentence templates were written for this project, and made-up words
+come from syllables. The generator grew during training (the first leg saw copying and look-up only, later legs the whole
+mix), so a new run of the recipe gives a like model, not the same weights.
+
+## Scores
+
+Exact match of the whole answer, greedy, {count} conversations a task that training cannot have seen: other made-up words, names,
+numbers and sentence templates (the facts themselves are learned by heart). *Shipped* really generates with ONNX Runtime GenAI;
+*full* is the same weights before quantisation. With {count} prompts, a score is good to about ±{error:.0f} points.
+
+| task | shipped | full |
+|---|---|---|
+"""
+TAIL = """| **mean** | **{shipped:.0f}** | **{full:.0f}** |
+
+Of the prompts written by hand in `byhand.py`, typed as people and SDK examples type them, {by_hand:.0f} % got an answer that
+holds the right words.
+
+With a grammar (tools under `required` or a named tool, `json_schema`) the form of the output is always right; these scores
+are without one.
+
+## What it cannot do
+
+- Anything outside these tasks: it says shortly that it cannot help, or it answers something else. It has no knowledge of the
+  world beyond capitals and a hundred small facts, cannot reason, write code, translate, or tell a story other than its one.
+- Arithmetic with numbers over 20 is often wrong. Upper case of rare words is often wrong.
+- Long prompts: beyond a page of text it loses the thread. Words it never saw are copied with mistakes.
+- It speaks English only; other languages get an English answer or nonsense.
+- It has had no safety training of any kind, and should not be shown to the public as an assistant.
+"""
+
+
+def counts(run: Path) -> dict[str, Any]:
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    return dict(state["counts"])
+
+
+def facts(options: argparse.Namespace) -> dict[str, Any]:
+    """The figures of the card's head."""
+    config = json.loads((options.model / "config.json").read_text())
+    shape = Shape(vocabulary=config["vocab_size"])
+    trained = counts(options.run)
+    size = sum(path.stat().st_size for path in options.model.iterdir())
+    return {
+        "parameters": sum(parameter.numel() for parameter in Decoder(shape).parameters()), "megabytes": size / 1e6,
+        "layers": shape.layers, "dim": shape.dim, "heads": shape.heads, "kv_heads": shape.kv_heads, "hidden": shape.hidden,
+        "vocabulary": shape.vocabulary, "context_tokens": shape.context_tokens, "tokens": trained["tokens"],
+        "learned": trained["learned"], "steps": trained["steps"], "cpu_minutes": trained["cpu_s"] / 60,
+        "minutes": trained["seconds"] / 60, "legs": trained["leg"] + 1, "precision": options.precision,
+        "count": options.count, "error": 100 * (0.25 / options.count) ** 0.5,
+    }  # fmt: skip
+
+
+def write(options: argparse.Namespace) -> str:
+    shipped, full = json.loads(options.shipped.read_text()), json.loads(options.full.read_text())
+    rows = "".join(f"| {task} | {shipped[task]:.0f} | {full[task]:.0f} |\n" for task in full)
+    means = {
+        name: sum(scores[task] for task in full) / len(full) for name, scores in (("shipped", shipped), ("full", full))
+    }
+    means["by_hand"] = shipped["prompts written by hand"]
+    return HEAD.format(**facts(options)) + rows + TAIL.format(**means)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Write the card of the sample chat model.")
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--model", type=Path, required=True, help="the shipped directory; its MODEL_CARD.md is written")
+    parser.add_argument("--shipped", type=Path, required=True, help="scores of the shipped weights")
+    parser.add_argument("--full", type=Path, required=True, help="scores before quantisation")
+    parser.add_argument("--precision", default="int8")
+    parser.add_argument("--count", type=int, default=40)
+    options = parser.parse_args()
+    (options.model / "MODEL_CARD.md").write_text(write(options))
+
+
+if __name__ == "__main__":
+    main()

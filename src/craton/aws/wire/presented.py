@@ -1,0 +1,148 @@
+"""Reads the Signature Version 4 credentials that a request presents, from its headers or its query. Nothing is
+verified here; that is for ``sigv4``. This file owns the two notations and the words for what is missing in them, and
+never repeats a header in a message: it may hold another scheme's secret.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from craton.aws.wire import faults
+from craton.aws.wire.canonical import TERMINATOR
+from craton.aws.wire.compile import parse_http_date
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+MAX_EXPIRES_S = 604_800
+
+_TIME = "%Y%m%dT%H%M%SZ"
+_TIME_SHAPE = re.compile(r"[0-9]{8}T[0-9]{6}Z\Z")
+_QUERY_PARAMETERS = ("X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date", "X-Amz-Expires")
+
+
+class Presented(NamedTuple):
+    """The credentials a request presents, not verified. ``expires_s`` is None in the header form."""
+
+    access_key_id: str
+    day: str
+    region: str
+    service: str
+    timestamp: str
+    signed_headers: tuple[str, ...]
+    signature: str
+    session_token: str | None
+    expires_s: int | None
+
+
+def parse(headers: dict[str, bytes], query: bytes) -> Presented | None:
+    """Read the credentials of a request, from its headers (``header_map``) or its query.
+
+    Returns:
+        None where there are none at all (or those of another scheme that the caller handles before: ``Bearer``).
+
+    Raises:
+        AuthFault: IncompleteSignatureException for credentials that are there but malformed.
+    """
+    authorization = headers.get("authorization")
+    if authorization is not None:
+        return _from_header(authorization, headers)
+    return _from_query(query) if b"X-Amz-Signature=" in query or b"X-Amz-Credential=" in query else None
+
+
+def _from_header(raw: bytes, headers: dict[str, bytes]) -> Presented:
+    fields = _fields(raw)
+    missing = [
+        f"Authorization header requires '{name}' parameter."
+        for name in ("Credential", "Signature", "SignedHeaders")
+        if not fields.get(name)
+    ]
+    timestamp = _timestamp(headers)
+    if not timestamp:
+        missing.append("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+    if missing:
+        raise faults.incomplete_signature(f"{' '.join(missing)} {_hashed(raw)}")
+    token = headers.get("x-amz-security-token")
+    return _presented(fields, timestamp, token.decode("latin-1") if token is not None else None, None)
+
+
+def _fields(raw: bytes) -> dict[str, str]:
+    """Return the key=value pairs of an Authorization header, in any order, with or without space after commas."""
+    scheme, _, rest = raw.decode("latin-1").strip().partition(" ")
+    pairs = [part.strip().partition("=") for part in rest.split(",")]
+    if scheme != ALGORITHM or not all(equals for _, equals, _ in pairs):
+        raise faults.incomplete_signature(
+            "Authorization header holds a part that is not a valid key=value pair (missing equal-sign) or names "
+            f"an algorithm other than {ALGORITHM}. {_hashed(raw)}"
+        )
+    return {name: value for name, _, value in pairs}
+
+
+def _from_query(query: bytes) -> Presented:
+    given: dict[str, str] = {}
+    for part in query.split(b"&"):
+        name, _, value = part.partition(b"=")
+        if name.startswith(b"X-Amz-"):
+            given[name.decode("latin-1")] = unquote_to_bytes(value.replace(b"+", b" ")).decode("latin-1")
+    missing = [
+        f"AWS query-string parameters must include '{name}'." for name in _QUERY_PARAMETERS if not given.get(name)
+    ]
+    if given.get("X-Amz-Algorithm") != ALGORITHM:
+        missing.insert(0, f"AWS query-string parameters must include 'X-Amz-Algorithm' with {ALGORITHM}.")
+    if missing:
+        raise faults.incomplete_signature(f"{' '.join(missing)} Re-examine the query-string parameters.")
+    expires = given["X-Amz-Expires"]
+    if not expires.isdecimal() or not expires.isascii():
+        raise faults.incomplete_signature("X-Amz-Expires should be a non-negative number of seconds.")
+    if len(expires) > 6 or int(expires) > MAX_EXPIRES_S:
+        raise faults.incomplete_signature(f"X-Amz-Expires must be at most a week, that is {MAX_EXPIRES_S} seconds.")
+    fields = {name: given[f"X-Amz-{name}"] for name in ("Credential", "Signature", "SignedHeaders")}
+    return _presented(fields, given["X-Amz-Date"], given.get("X-Amz-Security-Token"), int(expires))
+
+
+def _presented(fields: dict[str, str], timestamp: str, token: str | None, expires_s: int | None) -> Presented:
+    access_key_id, day, region, service = _credential(fields["Credential"])
+    if not _TIME_SHAPE.match(timestamp):
+        raise faults.incomplete_signature("Date must be in ISO-8601 'basic format'.")
+    signed = _names(fields["SignedHeaders"])
+    return Presented(access_key_id, day, region, service, timestamp, signed, fields["Signature"], token, expires_s)
+
+
+@lru_cache(maxsize=1024)
+def _credential(text: str) -> tuple[str, str, str, str]:
+    """Return key, day, region and service of a credential; kept, since a client's stays the same all day."""
+    scope = text.split("/")
+    if len(scope) != 5:
+        raise faults.incomplete_signature(
+            "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term."
+        )
+    if scope[4] != TERMINATOR:
+        raise faults.invalid_signature(f"Credential should be scoped with a valid terminator: '{TERMINATOR}'.")
+    return scope[0], scope[1], scope[2], scope[3]
+
+
+@lru_cache(maxsize=256)
+def _names(text: str) -> tuple[str, ...]:
+    """Return the names of signed headers; kept, since every client signs the same few."""
+    return tuple(text.lower().split(";"))
+
+
+def _timestamp(headers: dict[str, bytes]) -> str:
+    """Return the signing time in AWS's form, from X-Amz-Date or from Date, which may be an HTTP date."""
+    stated = headers.get("x-amz-date") or headers.get("date") or b""
+    text = stated.decode("latin-1").strip()
+    if "x-amz-date" in headers or not text or _TIME_SHAPE.match(text):
+        return text
+    try:
+        return parse_http_date(text).strftime(_TIME)
+    except ValueError:
+        return text
+
+
+def _hashed(raw: bytes) -> str:
+    """Name the header without showing it: it may hold another scheme's secret."""
+    digest = base64.b64encode(hashlib.sha256(raw).digest()).decode()
+    return f"(Hashed with SHA-256 and encoded with Base64) Authorization={digest}"

@@ -1,0 +1,130 @@
+"""The files of a registered model: how a directory, a Hugging Face checkout or a hub id becomes HOME/models/<name>.
+
+Owns fetching, copying, conversion and the trial start. A directory appears under its name only when it is whole and
+has been served once. It must not know the store; and the engine is run, never imported.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from craton.cli.refusal import Refused
+from craton.models.catalog.local import LocalModel
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
+_READY = re.compile(r"state=ready .*?context=(\d+)")
+_FAILED = re.compile(r'state=failed reason="?(.*?)"?$')
+_HUB_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.onnx", "*.onnx.data", "*.onnx_data")
+# What a hub's cache and a repository keep beside the model.
+_LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__")
+
+Say = Callable[[str], None]
+
+
+def folder_of(home: Path, model_id: str) -> Path:
+    """Where the model lies. An id's letters are safe in a file name except the colon; `+` stands in no id."""
+    return home / "models" / model_id.replace(":", "+")
+
+
+def add_files(home: Path, model_id: str, source: str, precision: str | None, say: Say) -> LocalModel:
+    """Make the model's directory from a directory or a hub id. Raises Refused, OSError."""
+    place = folder_of(home, model_id)
+    if place.exists():
+        # Its row is gone or was never written (the caller has looked), so nothing serves it.
+        shutil.rmtree(place)
+    with draft_beside(place) as draft:
+        origin = Path(source).expanduser()
+        if not origin.is_dir():
+            origin = fetch(source, draft / "fetched", say)
+        made = draft / "model"
+        if (origin / "genai_config.json").is_file():
+            copy(origin, made, precision, say)
+        elif (origin / "config.json").is_file():
+            convert(origin, made, precision, say)
+        else:
+            raise Refused(f"{origin} is no model: it has neither genai_config.json (served as it is) nor config.json")
+        say("Starting it once, to see that it can be served …")
+        context_tokens = try_out(made)
+        made.rename(place)
+    return LocalModel(id=model_id, directory=str(place), name=model_id, context_tokens=context_tokens)
+
+
+def remove_files(home: Path, model_id: str) -> None:
+    """Delete the model's directory, which no row names any more."""
+    shutil.rmtree(folder_of(home, model_id), ignore_errors=True)
+
+
+@contextmanager
+def draft_beside(place: Path) -> Iterator[Path]:
+    """A scratch folder on the same file system, so that the result can be renamed into its place; removed at the end."""
+    import tempfile
+
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".adding-", dir=place.parent))
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def fetch(hub_id: str, into: Path, say: Say) -> Path:
+    """Download a model from the Hugging Face hub: the one thing Craton ever fetches, and only for this command."""
+    if not _HUB_ID.fullmatch(hub_id):
+        raise Refused(f"there is no directory {hub_id}, and it is no hub id (such as owner/name) either")
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError
+    except ImportError:
+        raise Refused(
+            f"there is no directory {hub_id}; to fetch a model of that name from the Hugging Face hub, install "
+            "huggingface_hub (it comes with craton[local])"
+        ) from None
+    say(f"Fetching {hub_id} from the Hugging Face hub …")
+    try:
+        return Path(snapshot_download(hub_id, local_dir=into, allow_patterns=list(_HUB_FILES)))
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise Refused(f"{hub_id} could not be fetched: {' '.join(str(error).split())[:300]}") from None
+
+
+def copy(origin: Path, made: Path, precision: str | None, say: Say) -> None:
+    """Take a directory in the served format as it is."""
+    if precision is not None:
+        raise Refused(f"{origin} is in the served format already: its precision is fixed, leave --precision out")
+    say(f"Copying {origin} …")
+    shutil.copytree(origin, made, ignore=_LEFT_OUT)
+
+
+def convert(origin: Path, made: Path, precision: str | None, say: Say) -> None:
+    """Run the engine's converter; its own words go to the terminal."""
+    say(f"Converting {origin} …")
+    options = ["--precision", precision] if precision else []
+    command = [sys.executable, "-m", "craton.engine.convert", str(origin), str(made), *options]
+    code = subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
+    if code != 0 or not made.is_dir():
+        raise Refused("the conversion failed: see above")
+
+
+def try_out(directory: Path, timeout_s: float = 300.0) -> int:
+    """Start the engine on a directory until it serves; its context in tokens. Raises Refused with the engine's reason."""
+    command = [sys.executable, "-P", "-m", "craton.engine", "--model", str(directory), "--port", "0"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        until = time.monotonic() + timeout_s
+        said: list[str] = []
+        try:
+            for line in process.stderr or ():
+                said.append(line.strip())
+                if found := _READY.search(line):
+                    return int(found[1])
+                if time.monotonic() > until:
+                    raise Refused(f"the engine did not serve it within {timeout_s:.0f} s")
+        finally:
+            process.terminate()
+    failed = next((found[1] for line in said if (found := _FAILED.search(line))), "")
+    raise Refused(failed or f"the engine cannot serve it: {' '.join(said[-3:]) or 'it ended without a word'}")

@@ -1,0 +1,233 @@
+"""`craton models`: the models that this machine runs itself.
+
+Owns the commands' words and the order of adding: files first, then the row, then the running server takes it up. It
+must not know how files are made (`modelfiles`) or processes kept (the supervisor).
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from craton.cli.options import place_of, placed
+from craton.cli.refusal import Refused
+from craton.cli.terminal import columns, duration, size
+
+if TYPE_CHECKING:
+    from craton.cli.running import Place
+    from craton.models.catalog.local import LocalModel
+
+HEADER = ("ID", "KIND", "STATE", "PID", "MEMORY", "UPTIME", "RESTARTS", "LAST ERROR")
+PRECISIONS = ("int4", "int8", "fp16", "fp32")
+_START_TIMEOUT_S = 180.0
+
+
+@click.group(invoke_without_command=True)
+@placed
+@click.pass_context
+def models(ctx: click.Context, home: str | None, config: str | None) -> None:
+    """Local models: list, add, remove, start and stop them."""
+    ctx.default_map = {name: {"home": home, "config": config} for name in models.commands}
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_, home=home, config=config, as_json=False)
+
+
+@models.command("list")
+@placed
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(home: str | None, config: str | None, *, as_json: bool) -> None:
+    """List the models in the box and those that were added."""
+    place = place_of(home, config)
+    states = states_of(place)
+    rows = [described(model, states.get(model.id)) for model in known(place)]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    click.echo(columns(HEADER, [cells(row) for row in rows]) if rows else "There are no local models.")
+    if place.server is None:
+        click.echo(f"\nNo server runs with the home {place.home}.", err=True)
+
+
+def known(place: Place) -> list[LocalModel]:
+    """The boxed models, then the registered ones. The database is not made just to be looked at."""
+    from craton.features.hosting.registry import registered
+    from craton.infra.store.watch import database_path
+    from craton.models.catalog.local import boxed_models
+    from craton.supervision import store_url
+
+    path = database_path(store_url(place.settings))
+    if path is not None and not path.exists():
+        return boxed_models()
+    store = place.open_store()
+    try:
+        return [*boxed_models(), *registered(store, place.account)]
+    finally:
+        store.close()
+
+
+def states_of(place: Place) -> dict[str, dict[str, Any]]:
+    """What the supervisor says of each model that was asked for since it began."""
+    if place.server is None:
+        return {}
+    with place.console() as console:
+        return {row["id"]: row for row in console.call("models.status")}
+
+
+def described(model: LocalModel, state: dict[str, Any] | None) -> dict[str, Any]:
+    """One model as JSON shows it."""
+    state = state or {}
+    return {
+        "id": model.id,
+        "kind": "box" if model.boxed else "registered",
+        "state": state.get("state", "stopped"),
+        "pid": state.get("pid", 0),
+        "memory_bytes": state.get("pss_bytes", 0) or state.get("rss_bytes", 0),
+        "uptime_s": round(state.get("uptime_s", 0.0), 1),
+        "restarts": state.get("restarts", 0),
+        "last_error": state.get("last_error", ""),
+        "context_tokens": model.context_tokens,
+        "directory": model.directory,
+    }
+
+
+def cells(row: dict[str, Any]) -> tuple[str, ...]:
+    """One model as the table shows it."""
+    return (
+        row["id"],
+        row["kind"],
+        row["state"],
+        str(row["pid"] or "-"),
+        size(row["memory_bytes"]),
+        duration(row["uptime_s"]),
+        str(row["restarts"]),
+        " ".join(row["last_error"].split())[:100] or "-",
+    )
+
+
+@models.command()
+@placed
+@click.argument("source", metavar="PATH|HUB_ID")
+@click.option("--id", "--name", "model_id", metavar="NAME", required=True, help="The model id that programs will use.")
+@click.option("--precision", type=click.Choice(PRECISIONS), help="Of the weights after conversion.  [default: int4]")
+def add(home: str | None, config: str | None, source: str, model_id: str, precision: str | None) -> None:
+    """Register a model: a directory in ONNX Runtime GenAI's format as it is, a Hugging Face directory or hub id after
+    conversion (needs craton[local]).
+    """
+    from craton.cli.modelfiles import add_files
+    from craton.features.hosting.registry import NameTaken
+    from craton.features.hosting.registry import add as register
+
+    place = place_of(home, config)
+    check_id(model_id)
+    if any(model.id == model_id for model in known(place)):
+        raise Refused(f"there is a model {model_id} already: remove it first, or choose another --id")
+    model = add_files(place.home, model_id, source, precision, say)
+    store = place.open_store()
+    try:
+        register(store, place.account, model, datetime.now(UTC))
+    except NameTaken:
+        raise Refused(f"somebody else added a model {model_id} just now") from None
+    finally:
+        store.close()
+    place.refresh()
+    click.echo(f"Added {model_id} (context of {model.context_tokens} tokens). It starts when it is first asked.")
+
+
+def say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def check_id(model_id: str) -> None:
+    """Refuse an id that a local model cannot have."""
+    import msgspec
+
+    from craton.models.catalog.local import LocalModel
+
+    try:
+        msgspec.convert({"id": model_id, "directory": "/"}, LocalModel)
+    except msgspec.ValidationError:
+        raise Refused(
+            f"{model_id!r} cannot be a model's id: up to 140 of a-z, A-Z, 0-9, '.', '_', ':', '-', beginning with a "
+            "small letter or a digit",
+            2,
+        ) from None
+
+
+@models.command()
+@placed
+@click.argument("model_id", metavar="ID")
+def remove(home: str | None, config: str | None, model_id: str) -> None:
+    """Forget a model that was added and delete its files."""
+    from craton.cli.modelfiles import remove_files
+    from craton.features.hosting.registry import remove as forget
+
+    place = place_of(home, config)
+    model = find(place, model_id)
+    if model.boxed:
+        raise Refused(f"{model_id} came with Craton and cannot be removed")
+    store = place.open_store()
+    try:
+        forget(store, place.account, model_id)
+    finally:
+        store.close()
+    place.refresh()
+    if place.server is not None:
+        with place.console() as console:
+            console.call("models.stop", {"model_id": model_id})
+    remove_files(place.home, model_id)
+    click.echo(f"Removed {model_id}.")
+
+
+def find(place: Place, model_id: str) -> LocalModel:
+    """The model with this id. Raises Refused."""
+    for model in known(place):
+        if model.id == model_id:
+            return model
+    raise Refused(f"there is no local model {model_id}; `craton models` lists them")
+
+
+@models.command()
+@placed
+@click.argument("model_id", metavar="ID")
+def start(home: str | None, config: str | None, model_id: str) -> None:
+    """Start a model's process now rather than at its first request."""
+    place = served(home, config)
+    find(place, model_id)
+    with place.console() as console:
+        console.call("models.ensure", {"model_id": model_id}, timeout_s=_START_TIMEOUT_S)
+    click.echo(f"{model_id} is ready.")
+
+
+@models.command()
+@placed
+@click.argument("model_id", metavar="ID")
+def stop(home: str | None, config: str | None, model_id: str) -> None:
+    """Stop a model's process; the next request starts it again."""
+    place = served(home, config)
+    find(place, model_id)
+    with place.console() as console:
+        ran = console.call("models.stop", {"model_id": model_id})
+    click.echo(f"{model_id} is stopped." if ran else f"{model_id} did not run.")
+
+
+@models.command()
+@placed
+@click.argument("model_id", metavar="ID")
+def log(home: str | None, config: str | None, model_id: str) -> None:
+    """Show the last lines that a model's process wrote."""
+    place = served(home, config)
+    find(place, model_id)
+    with place.console() as console:
+        lines = console.call("models.log", {"model_id": model_id})
+    click.echo("\n".join(lines) if lines else f"{model_id} has written nothing since the server began.")
+
+
+def served(home: str | None, config: str | None) -> Place:
+    """The home, whose server must run. Raises Refused."""
+    place = place_of(home, config)
+    if place.server is None:
+        raise Refused(f"no server runs with the home {place.home}: start one with `craton serve`")
+    return place
