@@ -1,4 +1,4 @@
-"""From conversations to tensors: token ids, positions, and which tokens are learned. Must not know the network."""
+"""From conversations to tensors: token ids, positions, and how much each token counts. Must not know the network."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ LONGEST = 1100
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """ids, positions: (batch, time) int64; learned: (batch, time) bool. Rows are padded at the right with token 0."""
+    """ids, positions: (batch, time) int64; weights: (batch, time) float32, how much each token's loss counts: nothing
+    for what is not an answer. Rows are padded at the right with token 0.
+    """
 
     ids: Tensor
     positions: Tensor
-    learned: Tensor
+    weights: Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     ids: list[int]
-    learned: list[bool]
+    weights: list[float]
     positions: list[int]
 
 
@@ -40,7 +42,7 @@ def encode(tokenizer: Tokenizer, chats: list[Chat], draw: Draw) -> list[Row]:
     rows, at = [], 0
     for pieces in parts:
         ids: list[int] = []
-        learned: list[bool] = []
+        weights: list[float] = []
         positions: list[int] = []
         offset, seam = 0, draw.number(1, len(pieces) - 1) if draw.chance(0.16) else -1
         for index, (_, wanted) in enumerate(pieces):
@@ -50,9 +52,10 @@ def encode(tokenizer: Tokenizer, chats: list[Chat], draw: Draw) -> list[Row]:
             here = flat[at].ids
             positions += range(len(ids) + offset, len(ids) + offset + len(here))
             ids += here
-            learned += [wanted] * len(here)
+            # A one-word answer must not drown among long ones: an answer counts as the root of its length.
+            weights += [len(here) ** -0.5 if wanted else 0.0] * len(here)
             at += 1
-        rows.append(Row(ids, learned, positions))
+        rows.append(Row(ids, weights, positions))
     return [row for row in rows if len(row.ids) <= LONGEST]
 
 
@@ -60,13 +63,13 @@ def pack(rows: list[Row]) -> Batch:
     longest = max(len(row.ids) for row in rows)
     ids = torch.zeros((len(rows), longest), dtype=torch.long)
     positions = torch.zeros_like(ids)
-    learned = torch.zeros((len(rows), longest), dtype=torch.bool)
+    weights = torch.zeros((len(rows), longest))
     for at, row in enumerate(rows):
         size = len(row.ids)
         ids[at, :size] = torch.tensor(row.ids)
         positions[at, :size] = torch.tensor(row.positions)
-        learned[at, :size] = torch.tensor(row.learned)
-    return Batch(ids, positions, learned)
+        weights[at, :size] = torch.tensor(row.weights)
+    return Batch(ids, positions, weights)
 
 
 def stream(tokenizer: Tokenizer, draw: Draw, phase: str, tokens: int) -> Iterator[Batch]:

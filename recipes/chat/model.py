@@ -84,11 +84,13 @@ class Decoder(nn.Module):
             x = block(x, cos, sin)
         return functional.rms_norm(x, (self.shape.dim,), self.norm, 1e-5)
 
-    def loss(self, ids: Tensor, positions: Tensor, learned: Tensor) -> Tensor:
-        """Mean cross-entropy over the tokens for which `learned` (batch, time) is true; others cost no output layer."""
+    def loss(self, ids: Tensor, positions: Tensor, weights: Tensor) -> Tensor:
+        """Cross-entropy of each token, times its weight (batch, time), summed; tokens of weight 0 cost no output layer."""
         states = self.forward(ids[:, :-1], positions[:, :-1])
-        wanted = learned[:, 1:]
-        return functional.cross_entropy(functional.linear(states[wanted], self.embedding), ids[:, 1:][wanted])
+        counted = weights[:, 1:] > 0
+        logits = functional.linear(states[counted], self.embedding)
+        each = functional.cross_entropy(logits, ids[:, 1:][counted], reduction="none")
+        return (each * weights[:, 1:][counted]).sum()
 
 
 def weight(rows: int, columns: int, layers: int = 0) -> nn.Parameter:

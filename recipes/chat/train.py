@@ -62,15 +62,15 @@ def rate(run: Run, budget_s: float, decay_part: float) -> float:
 
 
 def step(run: Run, source: Iterator[batches.Batch], micro: int, scale: float) -> float:
-    """One update from `micro` batches, each weighted by how many tokens it teaches."""
+    """One update from `micro` batches; returns the weighted mean of the loss."""
     parts = [next(source) for _ in range(micro)]
-    taught = [int(part.learned[:, 1:].sum()) for part in parts]
-    total, loss_sum = sum(taught), 0.0
-    for part, count in zip(parts, taught, strict=True):
-        loss = run.model.loss(part.ids, part.positions, part.learned)
-        (loss * (count / total)).backward()
-        loss_sum += float(loss.detach()) * count
+    total, loss_sum = sum(float(part.weights.sum()) for part in parts), 0.0
+    for part in parts:
+        loss = run.model.loss(part.ids, part.positions, part.weights) / total
+        loss.backward()
+        loss_sum += float(loss.detach())
         run.tokens += part.ids.numel()
+        run.learned += int((part.weights > 0).sum())
     torch.nn.utils.clip_grad_norm_(run.rest.param_groups[0]["params"], 1.0)
     run.muon.step(RATE_MATRICES * scale)
     for group in run.rest.param_groups:
@@ -78,9 +78,8 @@ def step(run: Run, source: Iterator[batches.Batch], micro: int, scale: float) ->
     run.rest.step()
     run.model.zero_grad(set_to_none=True)
     run.steps += 1
-    run.learned += total
     follow(run)
-    return loss_sum / total
+    return loss_sum
 
 
 @torch.no_grad()

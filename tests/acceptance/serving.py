@@ -13,8 +13,8 @@ from tests.acceptance import rawhttp
 from tests.fakes.upstream import FakeUpstream
 from tests.running import Running, model_config
 
-CLAUDE = "anthropic.claude-3-haiku-20240307-v1:0"  # Anthropic's own API
-SONNET = "anthropic.claude-3-5-sonnet-20240620-v1:0"  # an OpenAI-compatible server in its place
+CLAUDE = "anthropic.claude-3-5-sonnet-20240620-v1:0"  # Anthropic's own API
+HAIKU = "anthropic.claude-3-haiku-20240307-v1:0"  # an OpenAI-compatible server in its place
 GPT = "openai.gpt-oss-20b-1:0"
 CLAUDE_2 = "anthropic.claude-v2"
 TITAN = "amazon.titan-text-express-v1"
@@ -23,7 +23,7 @@ LLAMA = "meta.llama3-8b-instruct-v1:0"
 
 PROVIDERS = {
     CLAUDE: "anthropic",
-    SONNET: "openai",
+    HAIKU: "openai",
     GPT: "openai",
     CLAUDE_2: "openai",
     TITAN: "openai",

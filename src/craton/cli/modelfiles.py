@@ -103,7 +103,7 @@ def copy(origin: Path, made: Path, precision: str | None, say: Say) -> None:
 
 def convert(origin: Path, made: Path, precision: str | None, say: Say) -> None:
     """Run the engine's converter; its own words go to the terminal."""
-    say(f"Converting {origin} …")
+    say(f"Converting {origin} (this takes a while) …")
     options = ["--precision", precision] if precision else []
     command = [sys.executable, "-m", "craton.engine.convert", str(origin), str(made), *options]
     code = subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode

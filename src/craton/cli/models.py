@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 HEADER = ("ID", "KIND", "STATE", "PID", "MEMORY", "UPTIME", "RESTARTS", "LAST ERROR")
 PRECISIONS = ("int4", "int8", "fp16", "fp32")
+CARDS = ("MODEL_CARD.md", "README.md")
 _START_TIMEOUT_S = 180.0
 
 
@@ -223,6 +225,20 @@ def log(home: str | None, config: str | None, model_id: str) -> None:
     with place.console() as console:
         lines = console.call("models.log", {"model_id": model_id})
     click.echo("\n".join(lines) if lines else f"{model_id} has written nothing since the server began.")
+
+
+@models.command()
+@placed
+@click.argument("model_id", metavar="ID")
+def card(home: str | None, config: str | None, model_id: str) -> None:
+    """Show a model's card: what it was made of and what it can do."""
+    model = find(place_of(home, config), model_id)
+    for name in CARDS:
+        file = Path(model.directory) / name
+        if file.is_file():
+            click.echo_via_pager(file.read_text(encoding="utf-8"))
+            return
+    raise Refused(f"{model_id} has no card")
 
 
 def served(home: str | None, config: str | None) -> Place:

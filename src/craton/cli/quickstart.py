@@ -29,9 +29,15 @@ if TYPE_CHECKING:
 
 _LOAD_TIMEOUT_S = 180.0
 _LISTED_PROVIDERS = 6
+WELL_KNOWN = (
+    "anthropic.claude-3-5-sonnet-20240620-v1:0",
+    "amazon.nova-pro-v1:0",
+    "meta.llama3-70b-instruct-v1:0",
+    "mistral.mistral-large-2402-v1:0",
+)
 _YES = {"1", "true", "yes"}
 SMALL_PRINT = (
-    "The model behind these answers is a small sample that comes with Craton and runs here, on the CPU, also in place\n"
+    "The model behind these answers is a small sample that comes with Craton and runs here, on the CPU, also in place "
     "of the two vendors' models. It shows the plumbing, not what a large model can do."
 )
 
@@ -141,8 +147,8 @@ def show_models(stage: Stage, models: list[dict[str, Any]]) -> None:
     by_provider = Counter(model["providerName"] for model in models)
     most = ", ".join(f"{name} {count}" for name, count in by_provider.most_common(_LISTED_PROVIDERS))
     stage.answer(f"{len(models)} models: {most}, …")
-    some = [model["modelId"] for model in models[:: max(1, len(models) // 3)]][:3]
-    stage.note(f"among them {', '.join(some)}")
+    there = {model["modelId"] for model in models}
+    stage.note(f"among them {', '.join(each for each in WELL_KNOWN if each in there)}")
 
 
 def show_text(stage: Stage, text: str) -> None:

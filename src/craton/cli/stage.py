@@ -13,6 +13,7 @@ from contextlib import contextmanager, nullcontext
 
 from rich.console import Console
 from rich.syntax import Syntax
+from rich.table import Table
 from rich.text import Text
 
 _PLAIN_COLUMNS = 120
@@ -27,8 +28,10 @@ def open_stage() -> Stage:
 class Stage:
     """Prints a tour on one console."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, spinner: bool = True) -> None:
+        """Print on `console`; without `spinner` nothing moves, even in a terminal."""
         self.console = console
+        self._spinner = spinner and console.is_terminal
         self._streamed = 0
 
     def title(self, text: str, subtitle: str) -> None:
@@ -39,8 +42,8 @@ class Stage:
     def working(self, text: str, done: str) -> Iterator[None]:
         """Show that something is going on; when it is done, say so and how long it took."""
         began = time.monotonic()
-        with self.console.status(f"{text} …") if self.console.is_terminal else nullcontext():
-            if not self.console.is_terminal:
+        with self.console.status(f"{text} …") if self._spinner else nullcontext():
+            if not self._spinner:
                 self.line(Text(f"  {text} …"))
             yield
         took = f"{time.monotonic() - began:.1f} s"
@@ -56,11 +59,20 @@ class Stage:
 
     def answer(self, text: str) -> None:
         """What came back."""
-        self.line(Text.assemble(("   → ", "green"), textwrap.indent(text, "     ").lstrip()))
+        self._beside(Text("   → ", "green"), Text(text))
 
     def note(self, text: str) -> None:
         """A remark in small print."""
-        self.line(Text(textwrap.indent(text, "     "), "dim"))
+        self._beside(Text(" " * 5), Text(text, "dim"))
+
+    def _beside(self, lead: Text, text: Text) -> None:
+        """A text behind its lead; in a terminal it wraps behind the lead, elsewhere it is one line."""
+        if not self.console.is_terminal:
+            self.line(lead + text)
+            return
+        grid = Table.grid()
+        grid.add_row(lead, text)
+        self.console.print(grid)
 
     def piece(self, text: str) -> None:
         """A piece of a stream, at once; a thin bar stands between pieces, so that they can be seen."""

@@ -106,6 +106,8 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._writable: asyncio.Future[None] | None = None
         self._refused = 0
+        self._in_head = True
+        self._unfinished = 0
 
     # The transport's side.
 
@@ -122,6 +124,11 @@ class Connection(asyncio.Protocol):
             self._refuse(400)
         except httptools.HttpParserError:
             self._refuse(self._refused or 400)
+        else:
+            # The parser reports a header when it is complete: one that never ends is seen only from here.
+            self._unfinished = self._unfinished + len(data) if self._in_head else 0
+            if self._unfinished > HEADER_BYTES:
+                self._refuse(431)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
@@ -144,6 +151,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._request, self._parts, self._size, self._header_size = Request(), [], 0, 0
+        self._in_head = True
         self._watch(REQUEST_S)
 
     def on_url(self, url: bytes) -> None:
@@ -155,6 +163,7 @@ class Connection(asyncio.Protocol):
         self._request.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
+        self._in_head = False
         if self._request.headers.get("expect", "").lower() == "100-continue":
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -166,6 +175,8 @@ class Connection(asyncio.Protocol):
         self._parts.append(body)
 
     def on_message_complete(self) -> None:
+        # Whatever follows begins another head.
+        self._in_head = True
         request = self._request
         request.method = self._parser.get_method().decode("ascii")
         request.keep_alive = self._parser.should_keep_alive()

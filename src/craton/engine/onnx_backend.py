@@ -115,7 +115,7 @@ def open_rows(spec: ModelSpec) -> Rows:
         return OnnxBatch(spec.path, spec.threads, spec.max_batch, spec.context_tokens)
     except Unsuited:
         pass
-    except (RuntimeError, OSError, KeyError, ValueError) as fault:
+    except (EngineFault, RuntimeError, OSError, KeyError, ValueError) as fault:
         raise EngineFault(f"the model cannot be opened: {_first_line(fault)}") from fault
     from craton.engine.onnx_genai import OnnxGenai
 

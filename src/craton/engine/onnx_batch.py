@@ -182,7 +182,15 @@ def _open(path: Path, threads: int) -> Any:
     # A spinning pool burns the cores of everyone else on the machine between two steps.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except _faults(onnxruntime.capi.onnxruntime_pybind11_state) as fault:
+        raise EngineFault((str(fault).splitlines() or [type(fault).__name__])[0][:300]) from fault
+
+
+def _faults(module: Any) -> tuple[type[Exception], ...]:
+    """The runtime's own exceptions, which share no ancestor of their own."""
+    return tuple(each for each in vars(module).values() if isinstance(each, type) and issubclass(each, Exception))
 
 
 def _cache_names(decoder: dict[str, Any], inputs: dict[str, Any]) -> list[tuple[str, str]]:

@@ -39,7 +39,6 @@ def authenticate(request: SignedRequest, credentials: Credentials, now: datetime
     token = bearer.token(request.headers)
     if token is not None:
         return by_key(token, credentials, now, default_region)
-
     verified = _verifier.verify(request, Lookup(credentials), now)
     return Authenticated(owner(credentials, verified.access_key_id), verified.region)
 

@@ -36,6 +36,7 @@ const scenarios = {
     const reply = await runtime.send(command, { abortSignal: abort.signal });
     for await (const event of reply.stream) if (event.contentBlockDelta) break;
     abort.abort();
+    await new Promise((resolve) => setTimeout(resolve, 2000)); // the connection itself stays open
     return "left";
   },
   async invoke() {

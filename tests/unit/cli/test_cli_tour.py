@@ -32,10 +32,10 @@ def test_a_pipe_gets_plain_lines() -> None:
     stage.piece("Pa")
     stage.piece("ris")
     assert stage.end_pieces() == 2
-    stage.answer("two\nlines")
+    stage.answer("a line\n" * 2)
     text = out.getvalue()
     assert "\x1b" not in text
     assert "Loading …" in text
     assert "→ Pa│ris\n" in text
     assert "   x = 1\n   y = 2\n" in text
-    assert "   → two\n     lines\n" in text
+    assert "   → a line\n" in text

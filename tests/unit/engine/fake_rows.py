@@ -26,7 +26,14 @@ class FakeRows:
     kind = "fake"
     copies = True
 
-    def __init__(self, capacity: int = 4, context_tokens: int = 256, vocabulary: int = 50, step_s: float = 0, prefill_s: float = 0) -> None:
+    def __init__(
+        self,
+        capacity: int = 4,
+        context_tokens: int = 256,
+        vocabulary: int = 50,
+        step_s: float = 0,
+        prefill_s: float = 0,
+    ) -> None:
         self.capacity, self.context_tokens, self.vocabulary = capacity, context_tokens, vocabulary
         self.step_s, self.prefill_s = step_s, prefill_s
         self.cache: list[list[int]] = [[] for _ in range(capacity)]

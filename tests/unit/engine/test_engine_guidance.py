@@ -9,7 +9,12 @@ from craton.engine.guidance import CallMarkers, Grammar, ToolShape, any_json, js
 from craton.engine.tokenizer import Tokenizer
 from tests.unit.engine.fake_rows import TINY
 
-CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
+CITY = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
 TOOLS = [ToolShape("get_weather", CITY), ToolShape("add", {"type": "object", "properties": {"n": {"type": "integer"}}})]
 SPECIAL = CallMarkers("<tool_call>", "</tool_call>", special=True, compact=True)
 LOOSE = CallMarkers("<tool_call>", "</tool_call>", special=True, compact=False)
@@ -38,7 +43,9 @@ FORCED = tool_calls(TOOLS, SPECIAL, forced=True, parallel=False)
 BARE = tool_calls(TOOLS[:1], None, forced=True, parallel=False)
 TEXTUAL = tool_calls(TOOLS, SPELLED, forced=False, parallel=True)
 HERMES = tool_calls(TOOLS, LOOSE, forced=True, parallel=False)
-SCHEMA = json_schema({"type": "object", "properties": {"a": {"enum": [1, 2]}}, "required": ["a"]}, compact=True, strict=True)
+SCHEMA = json_schema(
+    {"type": "object", "properties": {"a": {"enum": [1, 2]}}, "required": ["a"]}, compact=True, strict=True
+)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,9 @@ def test_masked_tokens_are_never_picked() -> None:
     row = np.zeros(40, np.float32)
     forbid(row, np.array([0b100], np.int32))
     assert np.flatnonzero(np.isfinite(row)).tolist() == [2]
-    assert {Sampler(Sampling(temperature=1.0)).pick(ROW.copy(), np.array([0b1010], np.int32))[0] for _ in range(60)} == {
+    assert {
+        Sampler(Sampling(temperature=1.0)).pick(ROW.copy(), np.array([0b1010], np.int32))[0] for _ in range(60)
+    } == {
         1,
         3,
     }

@@ -60,7 +60,10 @@ def test_events_do_not_depend_on_the_pieces(text: str, events: list[Event], size
 @pytest.mark.parametrize("size", [1, 5, 1000])
 def test_bare_json_is_one_call(size: int) -> None:
     """Without markers the whole answer is one call, and nothing of it is text."""
-    assert parse('{"name":"f","arguments":{"a":1}}', size, None, None) == [CallBegan(0, "f"), CallArguments(0, '{"a":1}')]
+    assert parse('{"name":"f","arguments":{"a":1}}', size, None, None) == [
+        CallBegan(0, "f"),
+        CallArguments(0, '{"a":1}'),
+    ]
 
 
 def test_arguments_stream_before_they_are_complete() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
 TERMINATOR = "aws4_request"
@@ -19,9 +20,15 @@ def header_map(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, bytes]:
     """Return headers by lower-case name; repeated ones joined by commas, as the canonical form wants them."""
     found: dict[str, bytes] = {}
     for raw, value in headers:
-        name = raw.decode("latin-1").lower()
+        name = _lower(raw)
         found[name] = value if name not in found else found[name].strip() + b"," + value.strip()
     return found
+
+
+@lru_cache(maxsize=512)
+def _lower(raw: bytes) -> str:
+    """Return a header's name in lower case; kept, since all requests have the same few."""
+    return raw.decode("latin-1").lower()
 
 
 def signing_key(secret: str, day: str, region: str, service: str) -> bytes:

@@ -21,6 +21,10 @@ MAX_EXPIRES_S = 604_800
 
 _TIME = "%Y%m%dT%H%M%SZ"
 _TIME_SHAPE = re.compile(r"[0-9]{8}T[0-9]{6}Z\Z")
+# The header as SDKs write it; any other spelling goes the long way.
+_USUAL = re.compile(
+    rb"AWS4-HMAC-SHA256 Credential=([^ ,]+, ?SignedHeaders=[^ ,]+), ?Signature=([0-9a-f]{64})\Z"
+)
 _QUERY_PARAMETERS = ("X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date", "X-Amz-Expires")
 
 
@@ -54,6 +58,24 @@ def parse(headers: dict[str, bytes], query: bytes) -> Presented | None:
 
 
 def _from_header(raw: bytes, headers: dict[str, bytes]) -> Presented:
+    usual = _USUAL.match(raw)
+    if usual is not None and "x-amz-date" in headers:
+        head, signature = usual.groups()
+        access_key_id, day, region, service, signed = _usual_head(head)
+        timestamp = headers["x-amz-date"].decode("latin-1").strip()
+        if _TIME_SHAPE.match(timestamp):
+            token = headers.get("x-amz-security-token")
+            return Presented(
+                access_key_id,
+                day,
+                region,
+                service,
+                timestamp,
+                signed,
+                signature.decode(),
+                token.decode("latin-1") if token is not None else None,
+                None,
+            )
     fields = _fields(raw)
     missing = [
         f"Authorization header requires '{name}' parameter."
@@ -67,6 +89,13 @@ def _from_header(raw: bytes, headers: dict[str, bytes]) -> Presented:
         raise faults.incomplete_signature(f"{' '.join(missing)} {_hashed(raw)}")
     token = headers.get("x-amz-security-token")
     return _presented(fields, timestamp, token.decode("latin-1") if token is not None else None, None)
+
+
+@lru_cache(maxsize=1024)
+def _usual_head(head: bytes) -> tuple[str, str, str, str, tuple[str, ...]]:
+    """Return the credential's parts and the signed names; kept, since a client's stay the same all day."""
+    credential, _, names = head.decode("latin-1").partition(",")
+    return *_credential(credential), _names(names.strip().removeprefix("SignedHeaders="))
 
 
 def _fields(raw: bytes) -> dict[str, str]:

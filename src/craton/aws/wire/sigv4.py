@@ -189,14 +189,15 @@ class Verifier:
         return signed_at
 
     def _canonical_request(self, presented: Presented, headers: dict[str, bytes], request: SignedRequest) -> bytes:
-        names = presented.signed_headers
+        prefixes, joined = _prefixes(presented.signed_headers)
+        get = headers.get
         parts = [
             request.method.encode(),
             self._path(request.raw_path),
             canonical_query(request.query, presigned=presented.expires_s is not None),
-            *[b"%b:%b" % (name.encode(), collapsed(headers.get(_SENT_AS.get(name, name), b""))) for name in names],
+            *[prefix + collapsed(get(name, b"")) for name, prefix in prefixes],
             b"",
-            ";".join(names).encode(),
+            joined,
             self._payload_hash(headers, request).encode(),
         ]
         return b"\n".join(parts)
@@ -226,6 +227,13 @@ def _check_signed(presented: Presented, headers: dict[str, bytes]) -> None:
     for name in headers:
         if name.startswith("x-amz-") and name not in signed and name not in _ADDED_UNDERWAY:
             raise faults.invalid_signature(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
+
+
+@lru_cache(maxsize=256)
+def _prefixes(names: tuple[str, ...]) -> tuple[tuple[tuple[str, bytes], ...], bytes]:
+    """Return, per signed name, where its value lies and what stands before it; and the names joined."""
+    prefixes = tuple((_SENT_AS.get(name, name), name.encode() + b":") for name in names)
+    return prefixes, ";".join(names).encode()
 
 
 @lru_cache(maxsize=64)

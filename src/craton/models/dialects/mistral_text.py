@@ -1,8 +1,9 @@
 """Mistral's text completions, the schema of `mistral.mistral-7b-*`, `mistral.mixtral-*`, `-large-2402` and `-small-2402`.
 
 Owns: bodies, replies and chunks (all of one shape), and the template with `[INST]` in the prompt. The template has no
-place for a system prompt; as Mistral's own chat template does, it is put before the first user message's text. Source:
-reference invoke-bodies.md.
+place for a system prompt; as Mistral's own chat template does, it is put before the first user message's text. Large
+takes Mistral's chat schema too: a body with `messages` is read, and answered, by that. Source: reference
+invoke-bodies.md.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from craton.aws.wire.faults import model_stream_error
 from craton.models.canon.content import ContentBlock
 from craton.models.canon.reply import ConverseReply, StopReason, Usage, assistant_reply, usage
 from craton.models.canon.request import ConverseRequest, Fraction, InferenceConfig
-from craton.models.dialects.dialect import InvocationMetrics, Outgoing, Shown
+from craton.models.dialects.dialect import InvocationMetrics, Outgoing, Shown, StreamReader, StreamWriter
 from craton.models.dialects.extras import Schema, merge
 from craton.models.dialects.malformed import decode_chunk, decode_native, decode_reply
+from craton.models.dialects.mistral_chat import MistralChat
+from craton.models.dialects.openai_shaped import EitherReader, form_of
 from craton.models.dialects.prompt_template import instruction_template, messages_of, read_prompt, system_blocks
 from craton.models.dialects.text_pieces import Piece, PieceReader, PieceWriter, counts, read_stop, write_stop
 from craton.models.dialects.turns import config_or_none, plain_turns, reply_text, system_text, write_config
@@ -45,7 +49,7 @@ class Output(msgspec.Struct):
 class Reply(msgspec.Struct, rename={"metrics": "amazon-bedrock-invocationMetrics"}):
     """A reply, and a chunk of a stream: `stop_reason` is null until the last."""
 
-    outputs: Annotated[list[Output], Meta(min_length=1)]
+    outputs: list[Output] = msgspec.field(default_factory=list)
     metrics: InvocationMetrics | None = None
 
 
@@ -65,7 +69,12 @@ class MistralText:
     name = "mistral.text"
     streams = True
 
+    def __init__(self) -> None:
+        self._chat = MistralChat()
+
     def read_request(self, body: bytes, *, streaming: bool = False) -> ConverseRequest:
+        if form_of(body) == "messages":
+            return self._chat.read_request(body, streaming=streaming)
         native = decode_native(_BODY, body)
         system, turns = read_prompt(native.prompt, TEMPLATE)
         config = InferenceConfig(native.max_tokens, native.temperature, native.top_p, native.stop)
@@ -87,23 +96,31 @@ class MistralText:
 
     def read_reply(self, body: bytes) -> ConverseReply:
         native = decode_reply(_REPLY, body)
+        if not native.outputs:
+            return self._chat.read_reply(body)
         first = native.outputs[0]
         given, answered = counts(native.metrics)
         reason = read_stop(first.stop_reason)
         return assistant_reply([ContentBlock(text=first.text)], reason, usage(given or 0, answered or 0))
 
     def write_reply(self, reply: ConverseReply, shown: Shown) -> bytes:
+        if form_of(shown.body) == "messages":
+            return self._chat.write_reply(reply, shown)
         return _encode(_outputs(reply_text(reply), reply.stop_reason))
 
-    def reader(self) -> PieceReader:
-        return PieceReader(_take)
+    def reader(self) -> StreamReader:
+        return EitherReader(lambda chunk: PieceReader(_take) if b'"outputs"' in chunk else self._chat.reader())
 
-    def writer(self, shown: Shown) -> PieceWriter:
+    def writer(self, shown: Shown) -> StreamWriter:
+        if form_of(shown.body) == "messages":
+            return self._chat.writer(shown)
         return PieceWriter(b'{"outputs":[{"text":', b',"stop_reason":null}]}', _last)
 
 
 def _take(data: bytes) -> Piece:
     chunk = decode_chunk(_REPLY, data)
+    if not chunk.outputs:
+        raise model_stream_error()
     first = chunk.outputs[0]
     if first.stop_reason is None:
         return Piece(first.text)

@@ -43,8 +43,8 @@ class Template(msgspec.Struct, frozen=True):
     speakers: Mapping[str, Role]
     closings: tuple[str, ...]
     closed: frozenset[str]
-    heads: Mapping[str, str]
-    tails: Mapping[str, str]
+    heads: Mapping[Role, str]
+    tails: Mapping[Role, str]
     begin: str
     cue: str
     system: tuple[str, str]
@@ -128,7 +128,7 @@ def messages_of(turns: list[Turn]) -> list[Message]:
 def header_template(before: str, after: str, closings: tuple[str, ...], begin: str) -> Template:
     """A template that names each speaker in a header, as Llama 3 and 4 do; the first of `closings` ends a turn."""
     roles: tuple[Role, ...] = ("user", "assistant")
-    heads = {role: f"{before}{role}{after}\n\n" for role in roles}
+    heads: dict[Role, str] = {role: f"{before}{role}{after}\n\n" for role in roles}
     return Template(
         marker=re.compile(rf"{re.escape(before)}\s*(\w+)\s*{re.escape(after)}"),
         speakers={role: role for role in roles},

@@ -1,0 +1,77 @@
+"""Conversion of a Hugging Face directory: whole or not at all, and served afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from craton.engine import convert as conversion
+from craton.engine.convert import ConversionFault, convert
+from craton.engine.modeldir import describe, verify
+from craton.engine.tokenizer import Tokenizer
+from tests.integration.engine.engine_process import TINY
+
+
+def source_of(path: Path) -> Path:
+    """A random Llama with the test model's tokenizer and a template in its tokenizer's configuration."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    shape = transformers.LlamaConfig(
+        vocab_size=320, hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=1, max_position_embeddings=128, bos_token_id=None, eos_token_id=0, pad_token_id=0,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    transformers.LlamaForCausalLM(shape).save_pretrained(path)
+    (path / "tokenizer.json").write_bytes((TINY / "tokenizer.json").read_bytes())
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|end|>", "chat_template": "T"}
+    (path / "tokenizer_config.json").write_text(json.dumps(settings))
+    return path
+
+
+def test_a_directory_is_converted_and_described(tmp_path: Path) -> None:
+    """The result has hashes that hold, the template, the markers, and the tokenizer unchanged."""
+    source = source_of(tmp_path / "source")
+    steps: list[str] = []
+    made = convert(source, tmp_path / "made", precision="int4", model_id="mine", say=steps.append)
+    found = describe(made)
+    verify(found)
+    assert (found.model_id, found.context_tokens, found.templates["default"].strip()) == ("mine", 128, "T")
+    assert found.markers is not None
+    assert steps == ["exporting", "checking", "done"]
+    assert Tokenizer(made / "tokenizer.json", found.eos).encode("water") == Tokenizer(
+        TINY / "tokenizer.json", [0]
+    ).encode("water")
+    assert [each.name for each in tmp_path.iterdir()] == ["source", "made"] or not list(tmp_path.glob(".made*"))
+    with pytest.raises(ConversionFault, match="exists already"):
+        convert(source, made, say=steps.append)
+
+
+def test_what_is_missing_is_listed(tmp_path: Path) -> None:
+    """Pickled weights are not taken, and each missing file is named."""
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    assert conversion.missing(tmp_path) == [
+        "config.json is missing",
+        "tokenizer.json is missing",
+        "only pickled weights are there (*.bin); *.safetensors are missing",
+    ]
+
+
+def test_a_failed_export_leaves_nothing(tmp_path: Path) -> None:
+    """An architecture that nobody knows is refused with the exporter's reason, and no directory stays."""
+    pytest.importorskip("torch")
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "config.json").write_text('{"architectures":["NobodyForCausalLM"],"model_type":"nobody"}')
+    (source / "tokenizer.json").write_bytes((TINY / "tokenizer.json").read_bytes())
+    (source / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ConversionFault, match="the export failed"):
+        convert(source, tmp_path / "made", say=lambda _: None)
+    assert [each.name for each in tmp_path.iterdir()] == ["source"]
+
+
+def test_the_command_line_reports_on_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 1 and one line that says what is wrong."""
+    assert conversion.main([str(tmp_path / "none"), str(tmp_path / "made")]) == 1
+    assert "cannot be converted" in capsys.readouterr().err or "pip install" in capsys.readouterr().err
