@@ -135,7 +135,7 @@ def pss_mib(pid: int) -> float:
     """Proportional memory of a process and its children."""
     kib = 0
     for one in tree(pid):
-        found = re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{one}/smaps_rollup").read_text(), re.M)
+        found = re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{one}/smaps_rollup").read_text(), re.MULTILINE)
         kib += int(found[1]) if found else 0
     return kib / 1024
 
@@ -168,7 +168,18 @@ def lua(folder: Path, name: str, headers: dict[str, str], body: bytes) -> Path:
 
 def wrk(script: Path, url: str, connections: int, seconds: float) -> tuple[int, float]:
     """Requests answered and the median latency in µs; any error ends the run."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "120s", "--latency", "-s", str(script), url]
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds:g}s",
+        "--timeout",
+        "120s",
+        "--latency",
+        "-s",
+        str(script),
+        url,
+    ]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in text or "Socket errors" in text:
         raise SystemExit(f"{url}:\n{text}")
@@ -250,9 +261,7 @@ class Bench:
         converse = f"{url}/model/{MODEL.replace(':', '%3A')}/converse"
         stream = f"{url}/model/bench.stream/converse-stream"
         self.gateways.append(
-            Gateway(
-                "Craton", child.pid, converse, stream, signed(converse, body), body, body, signed(stream, body)
-            )
+            Gateway("Craton", child.pid, converse, stream, signed(converse, body), body, body, signed(stream, body))
         )
 
     def nginx_proxy(self, stack: ExitStack) -> None:
@@ -268,9 +277,7 @@ class Bench:
         headers = {"Content-Type": "application/json"}
         sent = openai_body(stream=False)
         self.gateways.append(
-            Gateway(
-                "nginx", child.pid, f"{url}/v1/chat/completions", f"{url}/stream", headers, sent, sent, headers
-            )
+            Gateway("nginx", child.pid, f"{url}/v1/chat/completions", f"{url}/stream", headers, sent, sent, headers)
         )
 
     def litellm(self, stack: ExitStack) -> None:
@@ -288,7 +295,12 @@ class Bench:
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         command = [str(python.parent / "litellm"), "--config", str(config), "--port", str(port), "--num_workers", "1"]
-        env = {**os.environ, "LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "PATH": f"{python.parent}:{os.environ['PATH']}"}
+        env = {
+            **os.environ,
+            "LITELLM_LOG": "ERROR",
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            "PATH": f"{python.parent}:{os.environ['PATH']}",
+        }
         log = (self.folder / "litellm.log").open("wb")
         child = stack.enter_context(process(command, f"{url}/health/liveliness", stdout=log, stderr=log, env=env))
         headers = {"Content-Type": "application/json", "Authorization": "Bearer sk-bench"}
@@ -347,7 +359,7 @@ def main() -> None:
     parser.add_argument("--litellm", default=str(ROOT / ".tools/litellm/bin/python"), help="Python of LiteLLM's venv")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        Path(name).chmod(0o755)  # noqa: S103 - started by root, nginx reads as another user
+        Path(name).chmod(0o755)
         bench = Bench(Path(name), args)
         stack.enter_context(process(bench.upstream(), f"http://127.0.0.1:{bench.upstream_port}/"))
         bench.craton(stack)

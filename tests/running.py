@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import boto3
 from botocore.config import Config
@@ -31,7 +31,7 @@ class Running:
         self.url = ""
         self.process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Running:
+    def __enter__(self) -> Self:
         self.home.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "craton.cli.main", "serve", "--port", "0", *self.options]
         if "--ephemeral" not in self.options:

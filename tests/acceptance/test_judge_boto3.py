@@ -113,7 +113,7 @@ def test_invoke_model_stream_ends_with_the_metrics(runtime) -> None:
     }
     stream = runtime.invoke_model_with_response_stream(modelId=CLAUDE, body=json.dumps(body))["body"]
     chunks = [json.loads(event["chunk"]["bytes"]) for event in stream]
-    assert [chunk["type"] for chunk in chunks][0] == "message_start"
+    assert next(chunk["type"] for chunk in chunks) == "message_start"
     assert chunks[-1]["type"] == "message_stop"
     assert chunks[-1]["amazon-bedrock-invocationMetrics"]["outputTokenCount"] > 0
     assert not any("amazon-bedrock-invocationMetrics" in chunk for chunk in chunks[:-1])

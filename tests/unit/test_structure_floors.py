@@ -54,8 +54,7 @@ def imports(tree: ast.AST) -> Iterator[tuple[str, ...]]:
 
 
 def room(path: Path) -> tuple[str, ...]:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return parts
+    return path.relative_to(ROOT).with_suffix("").parts
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -65,7 +64,7 @@ def test_imports_go_down_only(path: Path) -> None:
     if here[0] in ("__init__", "__main__"):
         return
     for there in imports(ast.parse(path.read_text())):
-        if there[0] in ("__version__",):
+        if there[0] == "__version__":
             continue
         if here[0] == "engine" or there[0] == "engine":
             assert here[0] == there[0], f"{path} imports {there}: engine is a program of its own"

@@ -43,7 +43,7 @@ class Stage:
         """Show that something is going on; when it is done, say so and how long it took."""
         began = time.monotonic()
         with self.console.status(f"{text} …") if self._spinner else nullcontext():
-            if not self._spinner:
+            if not self.console.is_terminal:
                 self.line(Text(f"  {text} …"))
             yield
         took = f"{time.monotonic() - began:.1f} s"
@@ -76,9 +76,9 @@ class Stage:
 
     def piece(self, text: str) -> None:
         """A piece of a stream, at once; a thin bar stands between pieces, so that they can be seen."""
-        lead = Text("│", "dim") if self._streamed else Text("   → ", "green")
+        lead = ("│", "dim") if self._streamed else ("   → ", "green")
         self._streamed += 1
-        self.console.print(lead + Text(text.replace("\n", " "), "default"), end="", soft_wrap=True)
+        self.console.print(Text.assemble(lead, text.replace("\n", " ")), end="", soft_wrap=True)
         self.console.file.flush()
 
     def end_pieces(self) -> int:

@@ -80,8 +80,7 @@ class Sampler:
             ids, kept = None, weights
         edges = np.cumsum(kept)
         at = int(np.searchsorted(edges, self._random.random() * edges[-1], side="right"))
-        last: int = kept.shape[0] - 1
-        at = min(at, last)
+        at = min(at, len(kept) - 1)
         return at if ids is None else int(ids[at])
 
 
@@ -108,7 +107,7 @@ def _cut(
 
 def _nucleus(sorted_weights: NDArray[np.float64], wanted: float) -> int:
     """How many of the sorted weights are needed to reach `wanted`; at least one."""
-    return min(int(np.searchsorted(np.cumsum(sorted_weights), wanted, side="left")) + 1, sorted_weights.shape[0])
+    return min(int(np.searchsorted(np.cumsum(sorted_weights), wanted, side="left")) + 1, len(sorted_weights))
 
 
 def _logprob(logits: Logits, token: int, top: int) -> TokenLogprob:

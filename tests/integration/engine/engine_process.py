@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 TINY = Path(__file__).resolve().parents[2] / "data" / "engine" / "tiny"
 
@@ -39,7 +39,7 @@ class EngineProcess:
         command = [sys.executable, "-m", "craton.engine", "--model", str(model), "--uds", str(self.uds)]
         self.command = [*command, "--threads", "1", *options]
 
-    def __enter__(self) -> EngineProcess:
+    def __enter__(self) -> Self:
         with self.log.open("wb") as opened:
             self.process = subprocess.Popen(self.command, stderr=opened, stdout=opened)
         if self._wait:

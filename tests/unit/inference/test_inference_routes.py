@@ -13,7 +13,7 @@ from craton import config
 from craton.aws.wire.faults import Fault, model_error, throttled, validation
 from craton.features.inference import balance
 from craton.features.inference.compile import Compiler
-from craton.features.inference.routes import Resolved, Route, Routes, Target, UNLIMITED
+from craton.features.inference.routes import UNLIMITED, Resolved, Route, Routes, Target
 from craton.models.catalog.local import LocalModel
 from craton.models.catalog.rows import load
 from craton.models.dialects.all import dialect_named

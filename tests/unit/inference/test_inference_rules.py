@@ -31,7 +31,9 @@ def able(model_id: str) -> Capabilities:
     return capabilities(model)
 
 
-def check(request: dict[str, Any], able: Capabilities = UNLIMITED, *, streaming: bool = False, limit: int = 4096) -> None:
+def check(
+    request: dict[str, Any], able: Capabilities = UNLIMITED, *, streaming: bool = False, limit: int = 4096
+) -> None:
     parsed = msgspec.json.decode(json.dumps(request).encode(), type=ConverseRequest)
     rules.check(parsed, able, limit, streaming=streaming)
 
@@ -125,7 +127,10 @@ def test_an_embedding_model_has_no_converse() -> None:
 
 def test_a_model_without_a_stream_says_so() -> None:
     """Jurassic-2 has no stream."""
-    assert refusal({"messages": [USER]}, able("ai21.j2-mid-v1"), streaming=True) == "The model is unsupported for streaming"
+    assert (
+        refusal({"messages": [USER]}, able("ai21.j2-mid-v1"), streaming=True)
+        == "The model is unsupported for streaming"
+    )
 
 
 def test_max_tokens_beyond_the_model_is_refused() -> None:

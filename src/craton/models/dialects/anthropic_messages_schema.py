@@ -221,7 +221,8 @@ class Body(Part, kw_only=True):
 class BedrockBody(Body, kw_only=True):
     """As InvokeModel takes it: the version in the body, the model in the path, the stream in the operation."""
 
-    anthropic_version: Literal["bedrock-2023-05-31"]
+    # The dated one is what Anthropic's own SDKs send since their version 2.
+    anthropic_version: Literal["bedrock-2023-05-31", "2026-10-21"]
 
 
 class VendorBody(Body, kw_only=True):

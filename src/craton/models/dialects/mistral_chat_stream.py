@@ -39,7 +39,7 @@ class Choice(msgspec.Struct):
 class Answer(msgspec.Struct, rename={"metrics": "amazon-bedrock-invocationMetrics"}):
     """A reply, and a chunk of a stream: `stop_reason` is null until the last."""
 
-    choices: list[Choice] = msgspec.field(default_factory=list)
+    choices: list[Choice] = []
     usage: OptionalRaw = None
     metrics: InvocationMetrics | None = None
 
@@ -56,7 +56,7 @@ def native_stop(reason: StopReason) -> str:
 
 def as_openai(answer: Answer, member: str) -> bytes:
     """The answer in OpenAI's shape; `member` is `message` for a reply, `delta` for a chunk."""
-    choices = [
+    choices: list[dict[str, Any]] = [
         {
             "index": choice.index,
             member: choice.message or choice.delta or {},

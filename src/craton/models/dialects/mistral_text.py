@@ -49,7 +49,7 @@ class Output(msgspec.Struct):
 class Reply(msgspec.Struct, rename={"metrics": "amazon-bedrock-invocationMetrics"}):
     """A reply, and a chunk of a stream: `stop_reason` is null until the last."""
 
-    outputs: list[Output] = msgspec.field(default_factory=list)
+    outputs: list[Output] = []
     metrics: InvocationMetrics | None = None
 
 

@@ -34,8 +34,8 @@ class _WithMetrics(msgspec.Struct, rename={"metrics": "amazon-bedrock-invocation
 
 
 class _Forms(msgspec.Struct):
-    prompt: Any = None
-    messages: Any = None
+    prompt: Raw = Raw()
+    messages: Raw = Raw()
 
 
 _WITH_METRICS = msgspec.json.Decoder(_WithMetrics)
@@ -92,9 +92,10 @@ def form_of(body: bytes) -> str:
         forms = _FORMS.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
-    if (forms.prompt is None) is (forms.messages is None):
+    prompt, messages = (bytes(raw) not in (b"", b"null") for raw in (forms.prompt, forms.messages))
+    if prompt == messages:
         return ""
-    return "prompt" if forms.messages is None else "messages"
+    return "prompt" if prompt else "messages"
 
 
 class EitherReader:
