@@ -7,11 +7,11 @@ run travels from the first to the second as a `Snapshot`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import traceback
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -44,6 +44,7 @@ from craton.supervision import Snapshot, Supervision
 SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime")
 PROVIDERS: dict[str, Callable[[Upstream], Provider]] = {"openai": OpenAIProvider, "anthropic": AnthropicProvider}
 _ENSURE_TIMEOUT_S = 120.0
+_TELL_USES_EVERY_S = 20.0
 
 
 # --- the supervisor process ---
@@ -80,7 +81,7 @@ def checked_provider(upstream: Upstream) -> Provider:
     async def nowhere(model_id: str) -> str:
         raise unavailable()
 
-    return make_provider(upstream, nowhere)
+    return make_provider(upstream, nowhere, lambda _: None)
 
 
 # --- a worker process ---
@@ -91,6 +92,20 @@ class WorkerSupervisor:
 
     def __init__(self, control: ControlClient) -> None:
         self._control = control
+        self._used: set[str] = set()
+
+    def used(self, model_id: str) -> None:
+        """Note a use; the supervisor hears of it at the next `tell_uses`."""
+        self._used.add(model_id)
+
+    async def tell_uses(self) -> None:
+        """Tell the supervisor now and then which models are not idle; runs until it is cancelled."""
+        while True:
+            await asyncio.sleep(_TELL_USES_EVERY_S)
+            used, self._used = self._used, set()
+            if used:
+                with contextlib.suppress(ControlFault, ControlLost, TimeoutError):
+                    await self._control.call("models.touch", {"model_ids": sorted(used)})
 
     async def ensure(self, model_id: str) -> str:
         try:
@@ -111,9 +126,10 @@ class Worker:
 
     def __init__(self, settings: Settings, control: ControlClient) -> None:
         self._control = control
-        supervisor = WorkerSupervisor(control)
+        self.supervisor = supervisor = WorkerSupervisor(control)
         catalog = load_catalog()
-        make = lambda upstream: make_provider(upstream, supervisor.ensure)  # noqa: E731
+        make = lambda upstream: make_provider(upstream, supervisor.ensure, supervisor.used)  # noqa: E731
+        self.telling: asyncio.Task[None] | None = None
         self.compiler = Compiler(settings, catalog, make, dialect_named)
         self.live = Live(0, Credentials(), Routes(catalog, (), relaxed=False))
         services, labels = [load(name) for name in SERVICES], labelled(HANDLERS)
@@ -139,6 +155,8 @@ class Worker:
         self.live.generation = generation
 
     async def close(self) -> None:
+        if self.telling is not None:
+            self.telling.cancel()
         for provider in self.compiler.providers.values():
             await provider.close()
 
@@ -154,13 +172,14 @@ async def open_worker(seat: worker.Seat) -> Worker:
 
     seat.control.subscribe(take_up)
     await first.wait()
+    opened.telling = asyncio.create_task(opened.supervisor.tell_uses(), name="control uses")
     return opened
 
 
-def make_provider(upstream: Upstream, ensure: Callable[[str], Any]) -> Provider:
+def make_provider(upstream: Upstream, ensure: Callable[[str], Awaitable[str]], used: Callable[[str], None]) -> Provider:
     """The provider that the upstream names. Raises ConfigError for one that is not built."""
     if upstream.provider == "local":
-        return LocalProvider(upstream, ensure)
+        return LocalProvider(upstream, ensure, used)
     if upstream.provider not in PROVIDERS:
         raise ConfigError(f"the provider {upstream.provider!r} is not built yet")
     return PROVIDERS[upstream.provider](upstream)

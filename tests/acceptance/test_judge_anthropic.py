@@ -168,7 +168,8 @@ def test_a_stream_that_breaks_raises(served: Served, client: anthropic.Anthropic
     assert served.up.requests
 
 
-def test_a_missing_member_gets_bedrocks_words(client: anthropic.AnthropicBedrock) -> None:
-    """The native schema is checked before the vendor is asked."""
-    with pytest.raises(anthropic.BadRequestError, match="Malformed input request"):
-        client.messages.create(model=HAIKU, max_tokens="many", messages=HELLO)  # type: ignore[call-overload]
+@BOTH
+def test_a_value_out_of_range_gets_bedrocks_words(client: anthropic.AnthropicBedrock, model: str) -> None:
+    """The native schema is checked before any vendor is asked."""
+    with pytest.raises(anthropic.BadRequestError, match="Malformed input request: #/max_tokens"):
+        client.messages.create(model=model, max_tokens=0, messages=HELLO)

@@ -39,9 +39,7 @@ def aws(served: Served, *words: str) -> subprocess.CompletedProcess[str]:
         "AWS_MAX_ATTEMPTS": "1",
         "AWS_PAGER": "",
     }
-    return subprocess.run(
-        [str(AWS), *words], capture_output=True, text=True, env=environment, timeout=90, check=False
-    )
+    return subprocess.run([str(AWS), *words], capture_output=True, text=True, env=environment, timeout=90, check=False)
 
 
 def answer(done: subprocess.CompletedProcess[str]) -> Any:
@@ -60,7 +58,14 @@ def test_converse(served: Served) -> None:
     reply = answer(
         aws(
             served,
-            *("bedrock-runtime", "converse", "--model-id", CLAUDE, "--inference-config", "maxTokens=50,temperature=0.5"),
+            *(
+                "bedrock-runtime",
+                "converse",
+                "--model-id",
+                CLAUDE,
+                "--inference-config",
+                "maxTokens=50,temperature=0.5",
+            ),
             *("--messages", json.dumps(HELLO), "--system", "text=Be brief"),
         )
     )

@@ -7,17 +7,23 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import anthropic
 import boto3
 import pytest
 from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from tests.acceptance.serving import GPT, HELLO, Served, serving
+from tests.acceptance import rawhttp
+from tests.acceptance.relay import Relay, certificate
+from tests.acceptance.serving import CLAUDE, GPT, HELLO, Served, serving
 from tests.running import ACCESS_KEY, SECRET_KEY
 
 
@@ -28,15 +34,24 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def keys(served: Served, *words: str) -> str:
-    """Run `craton keys …` on the server's home."""
+    """Run `craton keys …` on the server's home; all that it said."""
     command = [sys.executable, "-m", "craton.cli.main", "keys", *words, "--home", str(served.server.home)]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=dict(os.environ)).stdout
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=dict(os.environ))
+    return done.stdout + done.stderr
+
+
+def create(served: Served) -> tuple[str, str]:
+    """A new long-term key: its id and itself."""
+    said = keys(served, "create")
+    key_id, key = re.search(r"Key (\S+)", said), re.search(r"AWS_BEARER_TOKEN_BEDROCK=(\S+)", said)
+    assert key_id
+    assert key
+    return key_id[1], key[1]
 
 
 @pytest.fixture(scope="module")
 def long_term(served: Served) -> str:
-    made = keys(served, "create")
-    return re.search(r"AWS_BEARER_TOKEN_BEDROCK=(\S+)", made)[1]  # type: ignore[index]
+    return create(served)[1]
 
 
 def short_term(region: str = "us-east-1", expires_s: int = 43_200, secret: str = SECRET_KEY) -> str:
@@ -52,36 +67,60 @@ def short_term(region: str = "us-east-1", expires_s: int = 43_200, secret: str =
     return "bedrock-api-key-" + base64.b64encode(url.encode()).decode()
 
 
-def client(served: Served, key: str, service: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A boto3 client that has nothing but the key in its environment."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", key)
-    return boto3.client(service, endpoint_url=served.server.url, region_name="us-east-1")
+class Program:
+    """A user's program: boto3 with nothing but a key in its environment. It sends keys over TLS alone."""
+
+    def __init__(self, url: str, pem: Path, environment: pytest.MonkeyPatch) -> None:
+        self.url = url
+        self.environment = environment
+        environment.setenv("AWS_CA_BUNDLE", str(pem))
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+            environment.delenv(name, raising=False)
+
+    def client(self, key: str, service: str = "bedrock-runtime") -> Any:
+        self.environment.setenv("AWS_BEARER_TOKEN_BEDROCK", key)
+        return boto3.client(
+            service, endpoint_url=self.url, region_name="us-east-1", config=Config(retries={"total_max_attempts": 1})
+        )
 
 
-def test_a_long_term_key_opens_both_services(
-    served: Served, long_term: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(scope="module")
+def tls(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    pem = certificate(tmp_path_factory.mktemp("tls"))
+    with Relay(served.server.port, pem) as relay:
+        yield relay.url, pem
+
+
+@pytest.fixture
+def program(tls: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> Program:
+    return Program(*tls, monkeypatch)
+
+
+def test_a_long_term_key_opens_both_services(long_term: str, program: Program) -> None:
     """A key of `craton keys create` works on bedrock and bedrock-runtime, at once, without a restart."""
-    reply = client(served, long_term, "bedrock-runtime", monkeypatch).converse(modelId=GPT, messages=HELLO)
+    reply = program.client(long_term).converse(modelId=GPT, messages=HELLO)
     assert reply["output"]["message"]["content"][0]["text"] == "Echo: Hello"
-    assert client(served, long_term, "bedrock", monkeypatch).list_foundation_models()["modelSummaries"]
+    assert program.client(long_term, "bedrock").list_foundation_models()["modelSummaries"]
 
 
-def test_a_key_streams(served: Served, long_term: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_streams(long_term: str, program: Program) -> None:
     """Streams take a key too."""
-    stream = client(served, long_term, "bedrock-runtime", monkeypatch).converse_stream(modelId=GPT, messages=HELLO)
+    stream = program.client(long_term).converse_stream(modelId=GPT, messages=HELLO)
     texts = [event["contentBlockDelta"]["delta"]["text"] for event in stream["stream"] if "contentBlockDelta" in event]
     assert "".join(texts) == "Echo: Hello"
 
 
-def test_a_key_is_no_proof_for_the_agents_services(
-    served: Served, long_term: str
-) -> None:
-    """Its services take signatures alone, so a bearer token counts as no credentials."""
-    from tests.acceptance import rawhttp
+def test_the_anthropic_sdk_takes_a_key(served: Served, long_term: str) -> None:
+    """It sends a key over plain HTTP as well."""
+    with anthropic.AnthropicBedrock(
+        base_url=served.server.url, aws_region="us-east-1", api_key=long_term, max_retries=0
+    ) as client:
+        reply = client.messages.create(model=CLAUDE, max_tokens=20, messages=[{"role": "user", "content": "Hello"}])
+    assert reply.content[0].text == "Echo: Hello"
 
+
+def test_a_key_is_no_proof_for_the_agents_services(served: Served, long_term: str) -> None:
+    """Its services take signatures alone, so a bearer token counts as no credentials."""
     target = "/agents/?maxResults=5"
     data = rawhttp.head(
         served.server, "POST", target, [("Authorization", f"Bearer {long_term}"), ("Content-Length", "2")]
@@ -90,9 +129,9 @@ def test_a_key_is_no_proof_for_the_agents_services(
     rawhttp.refused(answer, 403, "MissingAuthenticationTokenException", "Missing Authentication Token")
 
 
-def test_a_short_term_key_needs_no_store(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_term_key_needs_no_store(program: Program) -> None:
     """A presigned request proves its maker."""
-    runtime = client(served, short_term(), "bedrock-runtime", monkeypatch)
+    runtime = program.client(short_term())
     assert runtime.converse(modelId=GPT, messages=HELLO)["stopReason"] == "end_turn"
 
 
@@ -110,27 +149,21 @@ def test_a_short_term_key_needs_no_store(served: Served, monkeypatch: pytest.Mon
     ],
     ids=["forged", "expired", "rubbish", "unknown", "prefix"],
 )
-def test_a_key_that_does_not_hold_is_refused(
-    served: Served, monkeypatch: pytest.MonkeyPatch, key: str, message: str
-) -> None:
+def test_a_key_that_does_not_hold_is_refused(served: Served, program: Program, key: str, message: str) -> None:
     """AccessDeniedException with AWS's words, and never the key in them."""
     if message == "Bearer Token has expired":
-        import time
-
         time.sleep(1.1)  # a presigned request's times are whole seconds
     with pytest.raises(ClientError) as caught:
-        client(served, key, "bedrock-runtime", monkeypatch).converse(modelId=GPT, messages=HELLO)
+        program.client(key).converse(modelId=GPT, messages=HELLO)
     assert caught.value.response["Error"] == {"Code": "AccessDeniedException", "Message": message}
     assert key not in served.server.output()
 
 
-def test_a_key_that_is_switched_off_stops_working(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_is_switched_off_stops_working(served: Served, program: Program) -> None:
     """`craton keys deactivate` counts in the running server when the command ends."""
-    made = re.search(r"AWS_BEARER_TOKEN_BEDROCK=(\S+)", keys(served, "create"))[1]  # type: ignore[index]
-    runtime = client(served, made, "bedrock-runtime", monkeypatch)
+    key_id, key = create(served)
+    runtime = program.client(key)
     runtime.converse(modelId=GPT, messages=HELLO)
-    newest = [line.split()[0] for line in keys(served, "list").splitlines() if line.startswith("ACCA")]
-    for name in newest:
-        keys(served, "deactivate", name)
+    keys(served, "deactivate", key_id)
     with pytest.raises(ClientError, match="AccessDenied"):
         runtime.converse(modelId=GPT, messages=HELLO)

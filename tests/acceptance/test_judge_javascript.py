@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.relay import Relay
 from tests.acceptance.serving import CLAUDE, CLAUDE_2, HAIKU, Served, serving
 from tests.fakes import scripts
 
@@ -30,42 +29,6 @@ TOOLS = {
         }
     ]
 }
-
-
-class Tap:
-    """A relay in front of the server that keeps the first bytes of every connection."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.firsts: list[bytes] = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            upstream = socket.create_connection(("127.0.0.1", self.port))
-            first = client.recv(65536)
-            self.firsts.append(first[: len(PREFACE)])
-            upstream.sendall(first)
-            for source, sink in ((client, upstream), (upstream, client)):
-                threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()
-
-    @staticmethod
-    def _carry(source: socket.socket, sink: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            sink.close()
 
 
 @pytest.fixture(scope="module")
@@ -101,14 +64,14 @@ def run(served: Served, *names: str, model: str = CLAUDE, url: str = "", **scena
 
 def test_the_default_client_speaks_http2_on_the_clear_port(served: Served) -> None:
     """Nothing is configured, so every byte to bedrock-runtime begins with HTTP/2's preface, and it works."""
-    tap = Tap(served.server.port)
-    converse, stream, invoke = run(served, "converse", "converseStream", "invoke", model=CLAUDE_2, url=tap.url)
+    with Relay(served.server.port) as relay:
+        converse, stream, invoke = run(served, "converse", "converseStream", "invoke", model=CLAUDE_2, url=relay.url)
     assert converse["value"]["output"]["message"]["content"] == [{"text": "Echo: Hello"}]
     assert stream["value"]
     assert invoke["value"]["completion"].strip() == "Echo: Hello"
     assert converse["protocol"] == "h2"
-    assert tap.firsts
-    assert set(tap.firsts) == {PREFACE}
+    assert relay.firsts
+    assert set(relay.firsts) == {PREFACE}
 
 
 def test_converse_gives_what_programs_read(served: Served) -> None:
@@ -156,7 +119,9 @@ def test_a_tool_call_streams(served: Served) -> None:
     events = [row["event"] for row in reply["value"]]
     starts = [event["contentBlockStart"]["start"] for event in events if "contentBlockStart" in event]
     assert starts[0]["toolUse"]["name"] == "get_weather"
-    pieces = [event["contentBlockDelta"]["delta"]["toolUse"]["input"] for event in events if "contentBlockDelta" in event]
+    pieces = [
+        event["contentBlockDelta"]["delta"]["toolUse"]["input"] for event in events if "contentBlockDelta" in event
+    ]
     assert json.loads("".join(pieces)) == {"city": "Paris"}
 
 

@@ -55,7 +55,7 @@ def schema(d: Draw, fields: dict[str, object]) -> str:
 
 def fields(d: Draw) -> Chat:
     """One thing (and others beside it) told in sentences; some of its attributes wanted, now and then one not told."""
-    one = worlds.thing(d, d.any(tuple(worlds.KINDS)), 4)
+    one = worlds.thing(d, d.any(tuple(worlds.KINDS)), d.any((2, 3, 4)))
     told = [worlds.tell(d, attribute, one.name, value) for attribute, value in one.has.items()]
     wanted: dict[str, object] = {}
     if d.chance(0.85):
@@ -63,9 +63,9 @@ def fields(d: Draw) -> Chat:
     rows = list(one.has.items())
     d.random.shuffle(rows)
     for attribute, value in rows[: d.number(1, len(rows))]:
-        key = d.any(ALSO.get(attribute.key, (attribute.key,)))
+        key = d.any(ALSO.get(attribute.key, (attribute.key,))) if d.chance(0.5) else attribute.key
         wanted.setdefault(key, int(value) if attribute.key in worlds.NUMERIC else value)
-    if d.chance(0.12):
+    if d.chance(0.06):
         unseen = [other for other in worlds.KINDS[one.kind] if other not in one.has]
         if unseen:
             wanted.setdefault(d.any(unseen).key, None)

@@ -18,7 +18,7 @@ MINUS = ("What is {a} - {b}?", "{a} - {b}", "What's {a} minus {b}?", "{a}-{b}", 
 
 def add(d: Draw) -> Chat:
     """One number up to 20 mostly, up to 99 sometimes; a quarter are subtractions that stay above zero."""
-    high = 10 if d.chance(0.6) else 20 if d.chance(0.7) else 99
+    high = 10 if d.chance(0.75) else 20 if d.chance(0.7) else 99
     left, right = d.pair(0, high)
     if d.chance(0.25):
         left, right = max(left, right), min(left, right)

@@ -67,8 +67,8 @@ def dressed(d: Draw, task: str, text: str, exchanges: list[tuple[str, str]]) -> 
 
 
 def attributes(d: Draw) -> Chat:
-    """Two to five things, some attributes of each; one to four questions, a few of which the passage does not answer."""
-    cast = worlds.things(d, d.any((1, 2, 2, 3, 3, 4, 5)))
+    """One to four things, some attributes of each; one to four questions, a few of which the passage does not answer."""
+    cast = worlds.things(d, d.any((1, 1, 2, 2, 2, 3, 4)), d.any((1, 2, 3)))
     rows = [(one, attribute, value) for one in cast for attribute, value in one.has.items()]
     told = [worlds.tell(d, attribute, one.name, value) for one, attribute, value in rows]
     if d.chance(0.3):
@@ -110,7 +110,7 @@ def sentences(d: Draw) -> Chat:
 
 def general(d: Draw) -> Chat:
     """Sentences about anything; the answer is the sentence that the question is about, said again."""
-    rows = [relations.row(d) for _ in range(d.any((1, 2, 3, 4, 5, 6)))]
+    rows = [relations.row(d) for _ in range(d.any((1, 2, 2, 3, 4, 5)))]
     exchanges: list[tuple[str, str]] = []
     for _ in range(d.any((1, 1, 2, 3))):
         sentence, question, _ = d.any(rows)

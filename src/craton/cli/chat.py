@@ -20,7 +20,7 @@ from craton.cli.refusal import Refused
 HELP = """/system TEXT   set the system prompt (without TEXT: remove it)
 /model ID      talk to another model, keeping the conversation
 /clear         forget the conversation
-/exit          leave (as do Ctrl-D and a second Ctrl-C)
+/exit          leave (as do Ctrl-D and, at the prompt, Ctrl-C)
 Ctrl-C         stop an answer"""
 
 

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from craton.cli.finding import Finding
+from craton.cli.finding import Finding, Level
 from craton.cli.running import Place, get, local_url
 from craton.config import ConfigError, Settings, secret
 
@@ -33,8 +33,11 @@ def permissions(home: Path) -> Iterator[Finding]:
         path = home / name
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & ~mode:
             open_ones.append((path, mode))
+    closed = stat.S_IMODE(home.stat().st_mode) & 0o077 == 0
     for path, mode in open_ones:
-        yield Finding("problem", "home", f"others may read {path}", f"chmod {mode:o} '{path}'")
+        # Behind a closed home nobody reaches a folder; a file's mode is the second door, which copies keep.
+        level: Level = "warning" if closed and path.is_dir() else "problem"
+        yield Finding(level, "home", f"others may read {path}", f"chmod {mode:o} '{path}'")
     if not open_ones:
         yield Finding("ok", "home", f"{home}, closed to others")
 

@@ -172,11 +172,12 @@ def show_reply(stage: Stage, reply: dict[str, Any]) -> None:
         stage.note(f"x-craton-standin: {standin} answered in its place")
 
 
-def show_tool(stage: Stage, answer: dict[str, Any] | str) -> None:
-    if isinstance(answer, str):
-        stage.answer(answer.strip() or "(no words)")
+def show_block(stage: Stage, block: dict[str, Any]) -> None:
+    call = block.get("toolUse")
+    if call is None:
+        show_text(stage, block.get("text", ""))
     else:
-        stage.answer(f"the model calls {answer['name']}({json.dumps(answer['input'], ensure_ascii=False)})")
+        stage.answer(f"the model calls {call['name']}({json.dumps(call['input'], ensure_ascii=False)})")
 
 
 STEPS = (
@@ -185,7 +186,7 @@ STEPS = (
     Step("Stream", "stream", show_piece, after=end_stream),
     Step("InvokeModel with Anthropic's own body", "invoke_claude", show_reply),
     Step("The same question with AI21's own body", "invoke_jurassic", show_reply),
-    Step("A tool call, and its result fed back", "call_a_tool", show_tool),
+    Step("A tool call, and its result fed back", "call_a_tool", show_block),
 )
 
 

@@ -66,13 +66,13 @@ def call_a_tool(runtime: Any, show: Show) -> None:
     tools = {"tools": [WEATHER], "toolChoice": {"any": {}}}
     answer = runtime.converse(modelId=MODEL, messages=[question], toolConfig=tools)
     turn = answer["output"]["message"]
+    show(turn["content"][-1])
     call = turn["content"][-1]["toolUse"]
-    show(call)
     weather = {"condition": "sunny", "temperature": 21}
     result = {"toolUseId": call["toolUseId"], "content": [{"json": weather}]}
     messages = [question, turn, {"role": "user", "content": [{"toolResult": result}]}]
     answer = runtime.converse(modelId=MODEL, messages=messages, toolConfig={"tools": [WEATHER]})
-    show(answer["output"]["message"]["content"][0]["text"])
+    show(answer["output"]["message"]["content"][0])
 
 
 def source_of(step: Callable[..., None]) -> str:

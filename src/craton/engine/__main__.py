@@ -30,7 +30,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
     where.add_argument("--uds", type=Path, help="Unix socket to listen on (made with mode 0600)")
     where.add_argument("--port", type=int, help="TCP port to listen on; 0 lets the system choose")
     parser.add_argument("--host", default="127.0.0.1", help="address for --port (default: loopback)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="cores to use (default: all)")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="cores to use (default: all)")
     parser.add_argument("--max-batch", type=int, default=16, help="requests decoded together (default: 16)")
     parser.add_argument("--max-waiting", type=int, default=64, help="requests that may wait (default: 64)")
     parser.add_argument("--context", type=int, default=16384, help="largest context in tokens (default: 16384)")
@@ -66,7 +66,11 @@ async def _serve(options: argparse.Namespace) -> int:
         loop.add_signal_handler(number, asked_to_stop.set)
     application = Application(options.name or options.model.name)
     server = HttpServer(application, _failed)
-    address = await server.listen(options.uds, options.host, options.port or 0)
+    try:
+        address = await server.listen(options.uds, options.host, options.port or 0)
+    except OSError as fault:
+        say("failed", reason=f"cannot listen on {options.uds or options.port}: {fault.strerror or fault}")
+        return 1
     say("loading", model=application.name, address=address, pid=os.getpid())
     loading = asyncio.create_task(_load(application, options))
     stopping = asyncio.create_task(asked_to_stop.wait())

@@ -31,7 +31,7 @@ class Usage:
 class Answer:
     """One answer as it grows. After `reason` is set nothing more comes, and the generation can be cancelled."""
 
-    __slots__ = ("_characters", "_end", "_parser", "_start", "_stops", "_tokenizer", "reason", "stop", "usage")
+    __slots__ = ("_characters", "_markers", "_parser", "_stops", "_tokenizer", "reason", "stop", "usage")
 
     def __init__(
         self,
@@ -49,9 +49,8 @@ class Answer:
         self._parser = CallParser(markers.start, markers.end) if tools and markers else None
         if tools and not markers:
             self._parser = CallParser(None, None)
-        special = tools and markers is not None and markers.special
-        self._start = tokenizer.special_ids.get(markers.start, -1) if special and markers else -1
-        self._end = tokenizer.special_ids.get(markers.end, -1) if special and markers else -1
+        # Markers that are single tokens have no text of their own; see `_spelled`.
+        self._markers = {markers.start_id, markers.end_id} if tools and markers else set()
         self.usage = Usage(prompt_tokens)
         self.reason: Reason | None = None
         # The stop string that ended the answer.
@@ -73,7 +72,7 @@ class Answer:
 
     def _spelled(self, token: int) -> str:
         """A token's text; markers that are special tokens have none of their own, and the parser wants to see them."""
-        if token in (self._start, self._end):
+        if token in self._markers:
             return self._characters.close() + self._tokenizer.spelling(token)
         return self._characters.feed(token)
 

@@ -7,7 +7,7 @@ calls, text and usage lie above it, so that a further backend (transformers, vLL
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -112,7 +112,6 @@ class Stats:
     # How long the step that is now running has taken; a large value means that the backend hangs.
     step_s: float = 0.0
     failures_in_a_row: int = 0
-    detail: dict[str, float] = field(default_factory=dict)
 
 
 class TokenStream(Protocol):

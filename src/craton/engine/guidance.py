@@ -17,6 +17,11 @@ from numpy.typing import NDArray
 
 from craton.engine.backend import GrammarRefused
 
+# Words that let an object have properties beyond those it names.
+OPEN_WORDS = frozenset(
+    ("additionalProperties", "patternProperties", "unevaluatedProperties", "allOf", "anyOf", "oneOf", "$ref")
+)
+
 
 class ToolShape(msgspec.Struct, frozen=True):
     """One callable tool: its name and the JSON Schema of its arguments."""
@@ -28,13 +33,14 @@ class ToolShape(msgspec.Struct, frozen=True):
 class CallMarkers(msgspec.Struct, frozen=True):
     """How a model writes a tool call: `start` JSON `end`.
 
-    `special`: both are single special tokens of the vocabulary. `compact`: the model was trained on JSON without any
-    blanks; otherwise one blank or line break is let through where JSON allows it.
+    `start_id` and `end_id`: the single tokens that the vocabulary has for them, both or none. `compact`: the model was
+    trained on JSON without any blanks; otherwise one blank or line break is let through where JSON allows it.
     """
 
     start: str
     end: str
-    special: bool
+    start_id: int | None = None
+    end_id: int | None = None
     compact: bool = True
 
 
@@ -57,9 +63,26 @@ def tool_calls(tools: Sequence[ToolShape], markers: CallMarkers | None, *, force
     compact = markers.compact if markers else True
     bodies = [f"body_{at}: {_call_body(tool, at, compact=compact)}" for at, tool in enumerate(tools)]
     alternatives = " | ".join(f"body_{at}" for at in range(len(tools)))
-    arguments = [f"args_{at}: {_json(tool.schema, compact=compact, lenient=True)}" for at, tool in enumerate(tools)]
+    schemas = [closed(tool.schema) for tool in tools]
+    arguments = [f"args_{at}: {_json(schema, compact=compact, lenient=True)}" for at, schema in enumerate(schemas)]
     rules = [*_frame(markers, forced=forced, parallel=parallel), f"body: {alternatives}", *bodies, *arguments]
     return "\n".join(rules) + "\n"
+
+
+def closed(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema without properties that it does not name: what a model makes up beside them is never wanted.
+
+    Objects that say themselves what else they take, or that are put together from several schemas, stay as they are.
+    """
+    kept = dict(schema)
+    for name in ("properties", "$defs", "definitions"):
+        if isinstance(kept.get(name), dict):
+            kept[name] = {key: closed(each) if isinstance(each, dict) else each for key, each in kept[name].items()}
+    if isinstance(kept.get("items"), dict):
+        kept["items"] = closed(kept["items"])
+    if "properties" in kept and not OPEN_WORDS & kept.keys():
+        kept["additionalProperties"] = False
+    return kept
 
 
 def _frame(markers: CallMarkers | None, *, forced: bool, parallel: bool) -> list[str]:
@@ -70,16 +93,20 @@ def _frame(markers: CallMarkers | None, *, forced: bool, parallel: bool) -> list
         return ["start: body"]
     more = "call*" if parallel else ""
     blank = "" if markers.compact else "/\\n?/"
-    start = markers.start if markers.special else json.dumps(markers.start)
-    end = markers.end if markers.special else json.dumps(markers.end)
+    start, end = _marker(markers.start, markers.start_id), _marker(markers.end, markers.end_id)
     call = f"call: {start} {blank} body {blank} {end} {blank}"
     if forced:
         return [f"start: call {more}", call]
-    if markers.special:
+    if markers.start_id is not None:
         return [f"start: TEXT | TEXT? call {more}", call, "TEXT: /(.|\\n)+/"]
     # A marker spelled in ordinary tokens: the lazy lexeme ends at its first appearance.
     first = f"first: opened {blank} body {blank} {end} {blank}"
     return [f"start: TEXT | first {more}", first, f"opened[lazy]: TEXT? {start}", call, "TEXT: /(.|\\n)+/"]
+
+
+def _marker(spelling: str, token: int | None) -> str:
+    """A marker as a terminal: by its id, since vocabularies differ in whether they call such tokens special."""
+    return json.dumps(spelling) if token is None else f"<[{token}]>"
 
 
 def _call_body(tool: ToolShape, at: int, *, compact: bool) -> str:

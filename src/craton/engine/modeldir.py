@@ -96,7 +96,7 @@ def _facts(
         eos |= {added[special["eos_token"]]}
     context = min(int(model["context_length"]), int(ours.get("context_tokens", 1 << 30)))
     bos = added.get(special.get("bos_token", "")) if settings.get("add_bos_token") else None
-    markers = _markers(ours, added, tokens)
+    markers = _markers(ours, added)
     return ModelDirectory(
         path=path,
         model_id=str(ours.get("id", path.resolve().name)),
@@ -164,19 +164,20 @@ def _special_tokens(path: Path, settings: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _markers(ours: dict[str, Any], added: dict[str, int], tokens: dict[str, Any]) -> CallMarkers | None:
+def _markers(ours: dict[str, Any], added: dict[str, int]) -> CallMarkers | None:
     """The directory's own markers, else known ones that are tokens of this vocabulary."""
-    special = {each["content"] for each in tokens.get("added_tokens", []) if each.get("special")}
     if "tool_call" in ours:
         named = ours["tool_call"]
         if not named:
             return None
         start, end = str(named["start"]), str(named["end"])
         compact = bool(named.get("compact", True))
-        return CallMarkers(start, end, start in special and end in special, compact)
+        if start in added and end in added:
+            return CallMarkers(start, end, added[start], added[end], compact=compact)
+        return CallMarkers(start, end, compact=compact)
     for start, end in KNOWN_MARKERS:
         if start in added and end in added:
-            return CallMarkers(start, end, start in special and end in special, compact=False)
+            return CallMarkers(start, end, added[start], added[end], compact=False)
     return None
 
 

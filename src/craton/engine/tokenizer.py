@@ -30,7 +30,6 @@ class Tokenizer:
         self.ll = LLTokenizer(str(path), n_vocab=vocabulary, eos_token=ends or None)
         document = json.loads(path.read_bytes())
         added = document.get("added_tokens", [])
-        self.special_ids: dict[str, int] = {each["content"]: each["id"] for each in added if each.get("special")}
         self.added_ids: dict[str, int] = {each["content"]: each["id"] for each in added}
         self._strips_first = _strips_first(document.get("decoder"))
         self._bytes: dict[int, bytes] = {}

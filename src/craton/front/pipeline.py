@@ -14,7 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from craton.aws.wire.faults import Fault, internal, not_built
+from craton.aws.wire.faults import Fault, internal, not_built, serialization
 from craton.aws.wire.model import Operation
 from craton.aws.wire.restjson import Binding, RestJson, encode_error
 from craton.aws.wire.route import Router
@@ -59,7 +59,8 @@ class Pipeline:
         try:
             await request.serve()
         except http.ClientGone:
-            return
+            # Most often nobody is there to read it; a body with broken framing looks the same from here.
+            await request.refuse(serialization("The request body ended before it was complete."))
         except Fault as fault:
             await request.refuse(fault)
         except Exception as error:

@@ -12,6 +12,7 @@ import pytest
 
 from craton import config
 from craton.cli.main import COMMANDS
+from craton.models.dialects.all import DIALECTS
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -42,6 +43,12 @@ def test_every_command_is_documented() -> None:
     """docs/cli.md lists each command."""
     text = (ROOT / "docs" / "cli.md").read_text()
     assert [name for name in COMMANDS if f"`craton {name}`" not in text] == []
+
+
+def test_every_dialect_is_documented() -> None:
+    """docs/configuration.md names each value of `dialect`."""
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    assert [dialect.name for dialect in DIALECTS if f"`{dialect.name}`" not in text] == []
 
 
 def blocks() -> Iterator[str]:

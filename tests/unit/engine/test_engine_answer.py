@@ -11,7 +11,7 @@ from craton.engine.tokenizer import Tokenizer
 from craton.engine.toolcalls import CallArguments, CallBegan, Event, Text
 from tests.unit.engine.fake_rows import TINY
 
-MARKERS = CallMarkers("<tool_call>", "</tool_call>", special=True)
+MARKERS = CallMarkers("<tool_call>", "</tool_call>", 5, 6)
 CALL = '<tool_call>{"name":"f","arguments":{"a":"x. y"}}</tool_call>'
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from craton.engine.backend import GrammarRefused
@@ -16,9 +19,9 @@ CITY = {
     "additionalProperties": False,
 }
 TOOLS = [ToolShape("get_weather", CITY), ToolShape("add", {"type": "object", "properties": {"n": {"type": "integer"}}})]
-SPECIAL = CallMarkers("<tool_call>", "</tool_call>", special=True, compact=True)
-LOOSE = CallMarkers("<tool_call>", "</tool_call>", special=True, compact=False)
-SPELLED = CallMarkers("[CALL]", "[/CALL]", special=False, compact=True)
+SPECIAL = CallMarkers("<tool_call>", "</tool_call>", 5, 6)
+LOOSE = CallMarkers("<tool_call>", "</tool_call>", 5, 6, compact=False)
+SPELLED = CallMarkers("[CALL]", "[/CALL]")
 ONE = '<tool_call>{"name":"get_weather","arguments":{"city":"Paris"}}</tool_call>'
 TWO = '<tool_call>{"name":"add","arguments":{"n":2}}</tool_call>'
 
@@ -61,6 +64,7 @@ SCHEMA = json_schema(
         (AUTO, '<tool_call>{"name":"get_weather","arguments":{}}</tool_call>', False),
         (AUTO, '<tool_call>{"name":"get_weather", "arguments":{"city":"Paris"}}</tool_call>', False),
         (AUTO, '<tool_call>{"name":"get_weather"', False),
+        (AUTO, '<tool_call>{"name":"add","arguments":{"n":2,"m":3}}</tool_call>', False),
         (SINGLE, ONE, True),
         (SINGLE, ONE + TWO, False),
         (FORCED, ONE, True),
@@ -84,6 +88,17 @@ SCHEMA = json_schema(
 def test_a_grammar_lets_through_what_it_should(tokenizer: Tokenizer, lark: str, text: str, let_through: bool) -> None:
     """One table of grammars, texts and verdicts."""
     assert accepts(tokenizer, lark, text) is let_through
+
+
+def test_marker_tokens_need_not_be_special(tmp_path: Path) -> None:
+    """A vocabulary that adds its markers as ordinary tokens (as Qwen's does) is constrained all the same."""
+    document = json.loads((TINY / "tokenizer.json").read_text())
+    for each in document["added_tokens"]:
+        each["special"] = each["id"] < 5
+    (tmp_path / "tokenizer.json").write_text(json.dumps(document))
+    plain = Tokenizer(tmp_path / "tokenizer.json", [0], 320)
+    assert accepts(plain, AUTO, "Let me see. " + ONE)
+    assert not accepts(plain, FORCED, "text")
 
 
 def test_calls_cannot_be_offered_without_markers() -> None:

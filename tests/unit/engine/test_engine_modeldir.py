@@ -28,7 +28,7 @@ def test_the_facts_of_a_whole_directory() -> None:
     assert (found.model_id, found.context_tokens, found.vocabulary) == ("craton.test-tiny-v1:0", 512, 320)
     assert found.eos == {0}
     assert found.markers is not None
-    assert (found.markers.start, found.markers.special, found.markers.compact) == ("<tool_call>", True, True)
+    assert (found.markers.start, found.markers.start_id, found.markers.compact) == ("<tool_call>", 5, True)
     assert "default" in found.templates
     assert found.sampling == Sampling()
     verify(found)

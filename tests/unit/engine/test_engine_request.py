@@ -12,7 +12,7 @@ from craton.engine.backend import Sampling
 from craton.engine.guidance import CallMarkers
 from craton.engine.openai_request import BadRequest, ChatRequest, TextRequest
 
-MARKERS = CallMarkers("<tool_call>", "</tool_call>", special=True)
+MARKERS = CallMarkers("<tool_call>", "</tool_call>", 5, 6)
 USER = {"role": "user", "content": "hi"}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 

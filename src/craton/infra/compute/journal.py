@@ -70,7 +70,9 @@ class Journal:
             self._size_bytes += os.write(self._file, data[-self._max_file_bytes :])
 
     def _open(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # `parents=True` would make the folders above with the default mode.
+        for folder in (path.parent.parent, path.parent):
+            folder.mkdir(exist_ok=True, mode=0o700)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         self._size_bytes = os.fstat(self._file).st_size
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from craton.models.canon.content import (
     ContentBlock,
@@ -86,6 +86,7 @@ _JSON_TYPES = {
 _COHERE_TYPES = {json: cohere for cohere, json in _JSON_TYPES.items()}
 _OUTPUT = "output"
 _TITLE, _SNIPPET = "title", "snippet"
+_SCHEMA_MEMBERS = ("properties", "required")
 
 
 # --- Cohere → canon --------------------------------------------------------------------------------------------------
@@ -266,7 +267,7 @@ class _Writing:
     def _result(self, result: ToolResultBlock, at: str) -> Json:
         outputs: list[Json] = []
         for index, part in enumerate(result.content):
-            value = msgspec.json.decode(part.json) if part.json is not None else None
+            value = msgspec.json.decode(part.json) if part.json is not UNSET else None
             if isinstance(value, dict):
                 outputs.append(value)
                 continue
@@ -310,9 +311,8 @@ def write_tools(config: ToolConfig, ledger: Ledger) -> list[Json]:
 
 
 def _write_tool(spec: ToolSpec, at: str, ledger: Ledger) -> Json:
-    schema = msgspec.json.decode(bytes(spec.input_schema.json or b"{}"))
-    properties = schema.get("properties")
-    required = schema.get("required")
+    schema = msgspec.json.decode(spec.input_schema.json)
+    properties, required = (schema.get(name) if isinstance(schema, dict) else None for name in _SCHEMA_MEMBERS)
     parameters = {
         name: _write_parameter(name, value, required if isinstance(required, list) else [], at, ledger)
         for name, value in (properties if isinstance(properties, dict) else {}).items()

@@ -131,10 +131,12 @@ class LocalProvider:
 
     name = "local"
 
-    def __init__(self, upstream: Upstream, ensure: Ensure) -> None:
+    def __init__(self, upstream: Upstream, ensure: Ensure, used: Callable[[str], None] = lambda _: None) -> None:
+        """`used` hears of each use of a model, so that whoever runs it knows that it is not idle."""
         self.dialect: Dialect = OpenAIChat()
         self._upstream = upstream
         self._ensure = ensure
+        self._used = used
         self._models: dict[str, tuple[EnsuredTransport, OpenAIProvider]] = {}
 
     async def converse(self, request: ConverseRequest, attempt: Attempt) -> ConverseReply:
@@ -171,6 +173,7 @@ class LocalProvider:
             await transport.close()
 
     def _model(self, model: str) -> tuple[EnsuredTransport, OpenAIProvider]:
+        self._used(model)
         found = self._models.get(model)
         if found is None:
             transport = EnsuredTransport(
