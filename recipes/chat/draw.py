@@ -18,7 +18,22 @@ T = TypeVar("T")
 ONSETS = bank("b c d f g h j k l m n p r s t v w z br cr dr fl gr kl pl pr sh sk st th tr qu ch gl sn")
 VOWELS = bank("a e i o u a e i o ai ea oo ou ia")
 CODAS = bank("b d k l m n p r s t x nd rk sh st th ng lm")
-OPENINGS = ("Please ", "Hey, ", "Hi, ", "Ok, ", "So ", "Quick question: ", "please ", "Now ", "Could you help? ")
+OPENINGS = (
+    "Please ", "Hey, ", "Hi, ", "Ok, ", "So ", "Quick question: ", "please ", "Now ", "Could you help? ", "I want to know: ",
+    "Next: ", "Tell me, ", "One more: ", "Q: ", "Also, ", "Question: ", "And ", "Hello, ", "A task for you: ", "My question is: ",
+)  # fmt: skip
+ENDINGS = (
+    " Please.",
+    " please",
+    " Thanks.",
+    " Thank you!",
+    " I need it now.",
+    " Be quick.",
+    " for me",
+    " today",
+    " ok?",
+    " I am curious.",
+)
 
 
 def is_held_out(position: int, size: int) -> bool:
@@ -97,6 +112,8 @@ class Draw:
             text = text.rstrip("?.!")
         elif self.chance(0.03):
             text += text[-1] if text[-1:] in "?!." else "!"
-        if self.chance(0.05):
+        if self.chance(0.05) and not text.endswith("}"):
+            text += self.any(ENDINGS)
+        if self.chance(0.07):
             text = self.any(OPENINGS) + text[:1].lower() + text[1:]
         return text.format(**slots)

@@ -81,6 +81,7 @@ def in_onnx(directory: Path, chats: Sequence[Chat], most_tokens: int = 120) -> l
 
     model = og.Model(str(directory))
     tokenizer = og.Tokenizer(model)
+    vocabulary = Tokenizer.from_file(str(directory / "tokenizer.json"))
     said = []
     for chat in chats:
         before = tokenizer.encode(prompt(chat))
@@ -92,9 +93,7 @@ def in_onnx(directory: Path, chats: Sequence[Chat], most_tokens: int = 120) -> l
         while not generator.is_done():
             generator.generate_next_token()
             tokens.append(int(generator.get_next_tokens()[0]))
-        said.append(
-            Tokenizer.from_file(str(directory / "tokenizer.json")).decode(tokens[:-1], skip_special_tokens=False)
-        )
+        said.append(vocabulary.decode([token for token in tokens if token], skip_special_tokens=False))
     return said
 
 

@@ -18,8 +18,17 @@ from tests.running import model_config
 
 BOTH = pytest.mark.parametrize("model", [CLAUDE, GPT], ids=["anthropic", "openai"])
 ACTIONS = ["converse", "converse-stream", "invoke", "invoke-with-response-stream"]
+UNREADABLE = "could not be read"
 UNEXPECTED = "The system encountered an unexpected error during processing. Try your request again."
 NOBODY = "mistral.mistral-large-2407-v1:0"
+
+
+def fresh(served: Served, *played: scripts.Script) -> None:
+    """Play these, the first of them on a connection that was not used before: what fails on a kept one goes out again."""
+    served.up.drop_connections()
+    served.up.wait(lambda up: not up.open, 2)
+    time.sleep(0.05)
+    served.up.play(*played)
 
 
 def free_port() -> int:
@@ -109,11 +118,11 @@ def test_a_hanging_upstream_times_out(served: Served, action: str) -> None:
     [
         (scripts.CUT, UNEXPECTED),
         (scripts.GARBAGE, UNEXPECTED),
-        (scripts.INVALID_JSON, "answered in a form that cannot be read"),
+        (scripts.INVALID_JSON, UNREADABLE),
         (scripts.HTML, "The model's endpoint answered with status 502."),
-        (scripts.reply({"unheard": "of"}), "answered in a form that cannot be read"),
-        (scripts.reply([1, 2, 3]), "answered in a form that cannot be read"),
-        ((scripts.plain(b""),), "answered in a form that cannot be read"),
+        (scripts.reply({"unheard": "of"}), UNREADABLE),
+        (scripts.reply([1, 2, 3]), UNREADABLE),
+        ((scripts.plain(b""),), UNREADABLE),
         ((scripts.head(200, {"content-length": "500"}) + b'{"id":', scripts.Cut()), UNEXPECTED),
         ((scripts.head(302, {"location": "http://127.0.0.1/", "content-length": "0"}),), "answered with status 302."),
     ],
@@ -122,7 +131,7 @@ def test_a_hanging_upstream_times_out(served: Served, action: str) -> None:
 @BOTH
 def test_an_answer_that_is_none(served: Served, model: str, script: scripts.Script, message: str) -> None:
     """Whatever it is, it is the model's error, and no part of it is made up into an answer."""
-    served.up.play(script)
+    fresh(served, script)
     rawhttp.refused(ask(served, model), 424, "ModelErrorException", message)
 
 
@@ -142,7 +151,7 @@ def test_an_answer_that_is_none(served: Served, model: str, script: scripts.Scri
 @pytest.mark.parametrize("action", ["converse-stream", "invoke-with-response-stream"])
 def test_a_stream_that_never_began(served: Served, script: scripts.Script, action: str) -> None:
     """As long as the caller has seen no byte, the failure is an HTTP error."""
-    served.up.play(script)
+    fresh(served, script)
     answer = ask(served, GPT, action)
     assert (answer.status, answer.name) in ((424, "ModelErrorException"), (424, "ModelStreamErrorException")), answer
     assert answer.seconds < rawhttp.IN_TIME_S
@@ -185,7 +194,7 @@ def test_a_kept_connection_that_died_is_no_failure(served: Served) -> None:
 
 def test_a_request_that_reached_the_model_is_not_repeated(served: Served) -> None:
     """The upstream took it and died: repeating it might bill and act twice."""
-    served.up.play(scripts.CUT)
+    fresh(served, scripts.CUT)
     assert ask(served).status == 424
     assert len(served.up.requests) == 1
 

@@ -98,14 +98,12 @@ def test_a_body_of_another_schema_is_refused(runtime: Any) -> None:
 
 def test_a_prompt_with_a_template_is_a_conversation(runtime: Any) -> None:
     """The marks of a prompt's turns are no text to the model that stands in: the count of tokens shows it."""
-    turns = (
+    marked = (
         "<|start_header_id|>user<|end_header_id|>\n\nHello<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
     )
     counts = []
-    for prompt in (turns, "Hello"):
+    for prompt in (marked, "Hello"):
         body = json.dumps({"prompt": prompt, "max_gen_len": 1})
-        headers = runtime.invoke_model(modelId="meta.llama3-8b-instruct-v1:0", body=body)["ResponseMetadata"][
-            "HTTPHeaders"
-        ]
-        counts.append(int(headers["x-amzn-bedrock-input-token-count"]))
+        reply = runtime.invoke_model(modelId="meta.llama3-8b-instruct-v1:0", body=body)
+        counts.append(json.loads(reply["body"].read())["prompt_token_count"])
     assert counts[0] == counts[1]

@@ -17,10 +17,10 @@ MINUS = ("What is {a} - {b}?", "{a} - {b}", "What's {a} minus {b}?", "{a}-{b}", 
 
 
 def add(d: Draw) -> Chat:
-    """One number up to 20 mostly, up to 99 sometimes; a quarter are subtractions that stay above zero."""
-    high = 10 if d.chance(0.75) else 20 if d.chance(0.7) else 99
+    """Numbers of one digit mostly, up to 99 sometimes; some are subtractions that stay above zero."""
+    high = 9 if d.chance(0.85) else 20 if d.chance(0.8) else 99
     left, right = d.pair(0, high)
-    if d.chance(0.25):
+    if d.chance(0.15):
         left, right = max(left, right), min(left, right)
         return ask("minus", d.phrase(MINUS, a=left, b=right), f"{left} - {right} = {left - right}.")
     return ask("plus", d.phrase(PLUS, a=left, b=right), f"{left} + {right} = {left + right}.")

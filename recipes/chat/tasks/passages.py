@@ -77,7 +77,7 @@ def attributes(d: Draw) -> Chat:
     for _ in range(d.any((1, 1, 2, 3, 4))):
         one, attribute, value = d.any(rows)
         answer = worlds.answer(attribute, one.name, value)
-        if d.chance(0.2):
+        if d.chance(0.3):
             unseen = [other for other in worlds.KINDS[one.kind] if other not in one.has]
             if unseen:
                 attribute, answer = d.any(unseen), UNKNOWN
@@ -114,7 +114,7 @@ def general(d: Draw) -> Chat:
     exchanges: list[tuple[str, str]] = []
     for _ in range(d.any((1, 1, 2, 3))):
         sentence, question, _ = d.any(rows)
-        if d.chance(0.1):
+        if d.chance(0.15):
             absent, question, name = relations.row(d)
             if not any(name in told for told, _, _ in rows) and absent:
                 exchanges.append((question, UNKNOWN))

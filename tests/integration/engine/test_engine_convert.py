@@ -16,8 +16,9 @@ from tests.integration.engine.engine_process import TINY
 
 def source_of(path: Path) -> Path:
     """A random Llama with the test model's tokenizer and a template in its tokenizer's configuration."""
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
+    import torch
+    import transformers
+
     shape = transformers.LlamaConfig(
         vocab_size=320, hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
         num_key_value_heads=1, max_position_embeddings=128, bos_token_id=None, eos_token_id=0, pad_token_id=0,
@@ -60,7 +61,6 @@ def test_what_is_missing_is_listed(tmp_path: Path) -> None:
 
 def test_a_failed_export_leaves_nothing(tmp_path: Path) -> None:
     """An architecture that nobody knows is refused with the exporter's reason, and no directory stays."""
-    pytest.importorskip("torch")
     source = tmp_path / "source"
     source.mkdir()
     (source / "config.json").write_text('{"architectures":["NobodyForCausalLM"],"model_type":"nobody"}')

@@ -8,11 +8,10 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import openai
 import pytest
 
 from tests.integration.engine.engine_process import TINY
-
-openai = pytest.importorskip("openai")
 
 TOOL = {
     "type": "function",

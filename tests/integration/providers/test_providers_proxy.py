@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import ssl
 import subprocess
 
 import pytest
 import uvloop
 
+from craton.models.providers import proxy as proxied
 from craton.models.providers.dial import open_transport
 from craton.models.providers.transport import BadReply, ConnectError, ConnectionLost, DeadlineExceeded
 from tests.fakes import scripts
 from tests.fakes.upstream import FakeUpstream
-
-proxied = pytest.importorskip("craton.models.providers.proxy", reason="the extra craton[proxy] is not installed")
 
 TARGET = "http://api.example.com/v1"
 BODY = b'{"messages": [{"role": "user", "content": "hi"}]}'
@@ -187,7 +185,6 @@ class Tunnel:
         self.server.close()
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="certificates are made by the openssl command")
 def test_tls_through_a_tunnel(tmp_path):
     """An https upstream is reached through CONNECT, verified by its own name."""
     subprocess.run(

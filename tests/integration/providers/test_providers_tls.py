@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import ssl
 import subprocess
 import time
@@ -15,8 +14,6 @@ from craton.models.providers.http import Pool
 from craton.models.providers.transport import ConnectError
 from tests.fakes import scripts
 from tests.fakes.upstream import FakeUpstream
-
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="certificates are made by the openssl command")
 
 
 @pytest.fixture(scope="module")

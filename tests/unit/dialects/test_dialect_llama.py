@@ -183,6 +183,12 @@ def test_replies_translate_both_ways(native: str, reason: str) -> None:
     assert json.loads(DIALECT.write_reply(reply, SHOWN)) == body
 
 
+def test_what_came_from_a_cache_is_counted_with_the_prompt() -> None:
+    """The schema knows no cache, so the prompt's count is that of the whole prompt."""
+    reply = assistant_reply([ContentBlock(text="Hi")], "end_turn", usage(1, 2, 19))
+    assert json.loads(DIALECT.write_reply(reply, SHOWN))["prompt_token_count"] == 20
+
+
 def test_a_stream_is_written_as_llama_streams() -> None:
     """Each delta is a chunk at once; the last tells reason and counts and carries Bedrock's metrics."""
     events = make.stream("max_tokens")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -103,7 +101,6 @@ def test_recursive_structures_validate_at_every_depth():
         decode("{}")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="the dev extra is not installed")
 def test_the_stubs_type_check(tmp_path):
     """A handler written against the stubs passes mypy --strict, and a wrong one does not."""
     source = """
@@ -123,10 +120,7 @@ def handler(req: ListFoundationModelsRequest) -> ListFoundationModelsResponse:
 
 
 def test_the_stubs_are_up_to_date():
-    """They are what the generator writes for the botocore that they name."""
-    stamp = (ROOT / "src/craton/aws/shapes/bedrock.pyi").read_text().split("\n", 1)[0]
-    if version("botocore") not in stamp:
-        pytest.skip(f"made with another botocore: {stamp}")
+    """They are what the generator writes for the botocore of the lock file, which the tests are run with."""
     command = [sys.executable, "tools/generate_shapes.py", "--check"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert done.returncode == 0, done.stdout

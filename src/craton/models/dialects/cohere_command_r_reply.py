@@ -18,6 +18,7 @@ from craton.models.canon.reply import ConverseReply, StopReason, Usage, assistan
 from craton.models.dialects.cohere_command import FAILED, FINISH_REASONS, STOP_REASONS
 from craton.models.dialects.cohere_command_r_turns import Call, write_conversation
 from craton.models.dialects.dialect import InvocationMetrics, Ledger, Shown
+from craton.models.dialects.text_pieces import prompt_tokens
 from craton.models.dialects.tool_calls import tool_use_id
 from craton.models.dialects.turns import reply_text
 
@@ -105,7 +106,7 @@ def write_answer(reply: ConverseReply, shown: Shown) -> Json:
         written["citations"] = citations
     if calls:
         written["tool_calls"] = calls
-    units = {"input_tokens": reply.usage.input_tokens, "output_tokens": reply.usage.output_tokens}
+    units = {"input_tokens": prompt_tokens(reply.usage), "output_tokens": reply.usage.output_tokens}
     written["meta"] = {"api_version": {"version": "1"}, "billed_units": units}
     return written
 

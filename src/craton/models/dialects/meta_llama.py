@@ -27,7 +27,15 @@ from craton.models.dialects.prompt_template import (
     read_prompt,
     system_blocks,
 )
-from craton.models.dialects.text_pieces import Piece, PieceReader, PieceWriter, counts, read_stop, write_stop
+from craton.models.dialects.text_pieces import (
+    Piece,
+    PieceReader,
+    PieceWriter,
+    counts,
+    prompt_tokens,
+    read_stop,
+    write_stop,
+)
 from craton.models.dialects.turns import Turn, config_or_none, drop_structure, reply_text, said, system_text
 
 _BEGIN = "<|begin_of_text|>"
@@ -145,7 +153,7 @@ def _take(data: bytes) -> Piece:
 def _generation(text: str, reason: StopReason, used: Usage) -> dict[str, Any]:
     return {
         "generation": text,
-        "prompt_token_count": used.input_tokens,
+        "prompt_token_count": prompt_tokens(used),
         "generation_token_count": used.output_tokens,
         "stop_reason": write_stop(reason),
     }

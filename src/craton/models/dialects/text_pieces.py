@@ -91,6 +91,11 @@ class PieceWriter:
         return [with_metrics(_encode(self._last(self._ending.stop_reason, used)), metrics)]
 
 
+def prompt_tokens(used: Usage) -> int:
+    """All that was read, for schemas that know no cache."""
+    return used.input_tokens + (used.cache_read_input_tokens or 0) + (used.cache_write_input_tokens or 0)
+
+
 def counts(metrics: InvocationMetrics | None) -> tuple[int | None, int | None]:
     """The counts that Bedrock puts on a last chunk."""
     return (metrics.inputTokenCount, metrics.outputTokenCount) if metrics is not None else (None, None)

@@ -20,6 +20,7 @@ from craton.models.providers.transport import Headers, Response, Transport, Tran
 Item = TypeVar("Item")
 
 _ERROR_LIMIT_BYTES = 256 * 1024
+_ERROR_WITHIN = 48  # of an error that comes with a 200, the member that says so stands near the front
 
 # The members that the event streams of ConverseStream and InvokeModelWithResponseStream both have.
 _STREAMED = frozenset(
@@ -87,6 +88,10 @@ class Exchange:
             raise faults.from_transport(error, model=attempt.model) from error
         if whole.status != 200:
             raise faults.from_status(whole.status, whole.headers, whole.body, model=attempt.model, secret=self._secret)
+        if b'"error"' in whole.body[:_ERROR_WITHIN]:
+            told = faults.from_error_body(whole.body, model=attempt.model, secret=self._secret)
+            if told is not None:
+                raise told
         return whole.body
 
     async def converse(

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import TypeVar
 
 import msgspec
 
 from craton.aws.wire.faults import model_not_ready
-from craton.models.canon.events import StreamEvent
-from craton.models.canon.reply import ConverseReply
+from craton.models.canon.events import StreamEvent, StreamMetadata
+from craton.models.canon.reply import ConverseReply, Usage, usage
 from craton.models.canon.request import ConverseRequest
 from craton.models.dialects.dialect import Dialect
 from craton.models.dialects.openai_chat import OpenAIChat
@@ -126,6 +127,11 @@ class EnsuredTransport:
         return transport
 
 
+def whole_input(used: Usage) -> Usage:
+    """Usage with what the engine had in its prefix cache as input again: on Bedrock only cache points are counted so."""
+    return usage(used.input_tokens + (used.cache_read_input_tokens or 0), used.output_tokens)
+
+
 class LocalProvider:
     """Model processes by id: `attempt.model` is the id that `ensure` gets."""
 
@@ -141,11 +147,17 @@ class LocalProvider:
 
     async def converse(self, request: ConverseRequest, attempt: Attempt) -> ConverseReply:
         """A whole reply. Raises Fault."""
-        return await self._model(attempt.model)[1].converse(request, attempt)
+        reply = await self._model(attempt.model)[1].converse(request, attempt)
+        reply.usage = whole_input(reply.usage)
+        return reply
 
-    def converse_stream(self, request: ConverseRequest, attempt: Attempt) -> AsyncGenerator[list[StreamEvent]]:
+    async def converse_stream(self, request: ConverseRequest, attempt: Attempt) -> AsyncGenerator[list[StreamEvent]]:
         """Canonical events, one list per read of the socket. Raises Fault."""
-        return self._model(attempt.model)[1].converse_stream(request, attempt)
+        async with aclosing(self._model(attempt.model)[1].converse_stream(request, attempt)) as pieces:
+            async for events in pieces:
+                if isinstance(events[-1], StreamMetadata):
+                    events[-1].usage = whole_input(events[-1].usage)
+                yield events
 
     async def invoke(self, body: bytes, attempt: Attempt) -> bytes:
         """A native body to a native reply."""
