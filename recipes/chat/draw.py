@@ -22,6 +22,17 @@ OPENINGS = (
     "Please ", "Hey, ", "Hi, ", "Ok, ", "So ", "Quick question: ", "please ", "Now ", "Could you help? ", "I want to know: ",
     "Next: ", "Tell me, ", "One more: ", "Q: ", "Also, ", "Question: ", "And ", "Hello, ", "A task for you: ", "My question is: ",
 )  # fmt: skip
+# Other ways to begin a question or an order; the first that fits is taken.
+PARAPHRASES = (
+    ("What is the ", ("What's the ", "Tell me the ", "Give me the ", "Name the ", "Can you tell me the ", "I want to know the ", "State the ")),
+    ("What is ", ("What's ", "Do you know what is ", "Can you tell me what is ")),
+    ("Which ", ("What ", "Tell me which ", "Do you know which ")), ("How ", ("Tell me how ", "Do you know how ", "Can you say how ")),
+    ("Where ", ("Tell me where ", "Do you know where ", "Can you say where ")), ("When ", ("Tell me when ", "Do you know when ")),
+    ("Who ", ("Tell me who ", "Do you know who ", "Can you say who ")), ("Tell me ", ("Could you tell me ", "I want you to tell me ")),
+    ("Write ", ("Please write ", "Can you write ", "Could you write ", "I want you to write ", "Write down ")),
+    ("Extract ", ("Please extract ", "Get ", "Pull out ", "Take out ")), ("Say ", ("Please say ", "Could you say ", "Now say ")),
+    ("Repeat", ("Please repeat", "Now repeat", "Could you repeat")), ("Give me ", ("Could you give me ", "I need ", "Show me ")),
+)  # fmt: skip
 ENDINGS = (
     " Please.",
     " please",
@@ -56,9 +67,11 @@ def pair_is_held_out(left: int, right: int) -> bool:
 class Draw:
     """Choices from one seed. `held_out=False` sees only the training side of the wall, `True` only the other side."""
 
-    def __init__(self, seed: int | str, *, held_out: bool = False) -> None:
+    def __init__(self, seed: int | str, *, held_out: bool = False, new_phrasing: bool | None = None) -> None:
         self.random = random.Random(f"chat-{seed}")
         self.held_out = held_out
+        # Templates have a wall of their own, so that new words in known phrasing can be scored apart.
+        self.new_phrasing = held_out if new_phrasing is None else new_phrasing
 
     def chance(self, probability: float) -> bool:
         return self.random.random() < probability
@@ -69,10 +82,17 @@ class Draw:
 
     def of(self, items: Sequence[T]) -> T:
         """One entry from this side of the wall (from all of a list too short to be split)."""
+        return self.one_of(items, held_out=self.held_out)
+
+    def way(self, templates: Sequence[T]) -> T:
+        """One template, or anything else that is phrasing and not content."""
+        return self.one_of(templates, held_out=self.new_phrasing)
+
+    def one_of(self, items: Sequence[T], *, held_out: bool) -> T:
         size = len(items)
         while True:
             at = int(self.random.random() * size)
-            if size < 4 or is_held_out(at, size) == self.held_out:
+            if size < 4 or is_held_out(at, size) == held_out:
                 return items[at]
 
     def some(self, items: Sequence[T], count: int) -> list[T]:
@@ -105,7 +125,11 @@ class Draw:
 
     def phrase(self, templates: Sequence[str], **slots: object) -> str:
         """A template filled in, typed the way people type: now and then lower case, no stop, a please before it."""
-        text = self.of(templates)
+        text = self.way(templates)
+        for opening, others in PARAPHRASES if self.chance(0.25) else ():
+            if text.startswith(opening):
+                text = self.any(others) + text[len(opening) :]
+                break
         if self.chance(0.14):
             text = text[:1].lower() + text[1:] if self.chance(0.5) else text.lower()
         if self.chance(0.12):

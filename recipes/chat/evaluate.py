@@ -1,4 +1,4 @@
-"""Scores: exact matches of the last answer on held-out conversations, task by task.
+"""Scores: exact matches of the last answer on held-out conversations, task by task, in known and in new phrasing.
 
 `python -m recipes.chat.evaluate --checkpoint DIR` scores the averaged weights of a run in torch;
 `--model DIR` scores a shipped directory by really generating with ONNX Runtime GenAI.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -51,14 +51,17 @@ TASKS: tuple[tuple[str, Maker, tuple[str, ...]], ...] = (
 )
 
 
-def held_out(maker: Maker, labels: Sequence[str], count: int, seed: str) -> list[Chat]:
-    """`count` conversations that training cannot have seen, the same ones every time."""
-    draw, found = Draw(seed, held_out=True), list[Chat]()
+def held_out(maker: Maker, labels: Sequence[str], count: int, *, new_phrasing: bool) -> list[Chat]:
+    """`count` conversations with words that training has not seen, in phrasing that it has or has not; always the same."""
+    draw = Draw("evaluation", held_out=True, new_phrasing=new_phrasing)
+    found: dict[str, Chat] = {}
+    tries = 0
     while len(found) < count:
-        chat = maker(draw)
+        chat, tries = maker(draw), tries + 1
         if chat.task in labels:
-            found.append(chat)
-    return found
+            # Where a list is so short that no further prompt exists, one may come twice.
+            found.setdefault(prompt(chat) if tries < 100 * count else f"{tries}", chat)
+    return list(found.values())
 
 
 @torch.no_grad()
@@ -105,23 +108,30 @@ def averaged(run: Path) -> tuple[Decoder, Tokenizer]:
     return model, vocabulary
 
 
-def scores(options: argparse.Namespace) -> dict[str, float]:
-    """Percent right by task."""
-    percent: dict[str, float] = {}
+def scores(options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Percent right, by kind of phrasing and task."""
     model, vocabulary = averaged(options.checkpoint) if options.checkpoint else (None, None)
+    found: dict[str, dict[str, float]] = {"known phrasing": {}, "new phrasing": {}}
     for name, maker, labels in TASKS:
-        chats = held_out(maker, labels, options.count, "evaluation")
-        if model is not None and vocabulary is not None:
-            verdicts = in_torch(model, vocabulary, chats)
-        else:
-            said = in_onnx(options.model, chats)
-            verdicts = [text == chat.answer for text, chat in zip(said, chats, strict=True)]
-            show(options, name, chats, said)
-        percent[name] = round(100 * sum(verdicts) / len(verdicts), 1)
-        print(f"{name:36} {percent[name]:5.1f}", flush=True)
+        for kind, percent in found.items():
+            chats = held_out(maker, labels, options.count, new_phrasing=kind == "new phrasing")
+            if model is not None and vocabulary is not None:
+                verdicts = in_torch(model, vocabulary, chats)
+            else:
+                said = in_onnx(options.model, chats)
+                verdicts = [text == chat.answer for text, chat in zip(said, chats, strict=True)]
+                show(options, f"{name}, {kind}", chats, said)
+            percent[name] = round(100 * sum(verdicts) / len(verdicts), 1)
+        print(f"{name:36} {found['known phrasing'][name]:5.1f} {found['new phrasing'][name]:5.1f}", flush=True)
+    means = [mean(percent) for percent in found.values()]
+    print(f"{'mean':36} {means[0]:5.1f} {means[1]:5.1f}")
     if options.model:
-        percent["prompts written by hand"] = by_hand(options)
-    return percent
+        found["by hand"] = {"prompts written by hand": by_hand(options)}
+    return found
+
+
+def mean(percent: Mapping[str, float]) -> float:
+    return sum(percent.values()) / len(percent)
 
 
 def by_hand(options: argparse.Namespace) -> float:
@@ -156,7 +166,6 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     percent = scores(options)
-    print(f"{'mean':36} {sum(percent.values()) / len(percent):5.1f}")
     if options.out:
         options.out.write_text(json.dumps(percent, indent=2) + "\n")
 

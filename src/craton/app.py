@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
-import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import msgspec
 
@@ -27,22 +26,41 @@ from craton.features.inference.routes import Routes
 from craton.front import server, worker
 from craton.front.doors import Doors
 from craton.front.pipeline import Pipeline, Served
+from craton.front.report import Reporter
+from craton.front.vendor_doors import VendorDoors
 from craton.infra.control.client import ControlClient
 from craton.infra.control.home import hold_home
 from craton.infra.control.wire import ControlFault, ControlLost
 from craton.infra.keys.root import RootKey, load_root_key, root_credentials
 from craton.models.catalog.rows import load as load_catalog
 from craton.models.dialects.all import dialect_named
+from craton.models.providers.ai21 import AI21Provider
 from craton.models.providers.anthropic import AnthropicProvider
+from craton.models.providers.bedrock import BedrockProvider
+from craton.models.providers.cohere import CohereProvider
+from craton.models.providers.container import ContainerProvider
+from craton.models.providers.gemini import GeminiProvider
 from craton.models.providers.local import LocalProvider
+from craton.models.providers.mistral import MistralProvider
 from craton.models.providers.openai import OpenAIProvider
 from craton.models.providers.provider import Provider, Upstream
+from craton.models.providers.sagemaker import SageMakerProvider
 from craton.services.all import HANDLERS
 from craton.services.operation import Label, labelled
 from craton.supervision import Snapshot, Supervision
 
 SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime")
-PROVIDERS: dict[str, Callable[[Upstream], Provider]] = {"openai": OpenAIProvider, "anthropic": AnthropicProvider}
+PROVIDERS: dict[str, Callable[[Upstream], Provider]] = {
+    "openai": OpenAIProvider,
+    "anthropic": AnthropicProvider,
+    "ai21": AI21Provider,
+    "cohere": CohereProvider,
+    "mistral": MistralProvider,
+    "gemini": GeminiProvider,
+    "bedrock": BedrockProvider,
+    "sagemaker": SageMakerProvider,
+    "container": ContainerProvider,
+}
 _ENSURE_TIMEOUT_S = 120.0
 _TELL_USES_EVERY_S = 20.0
 
@@ -143,10 +161,12 @@ class Worker:
             if (found := labels.get((service.name, name))) is not None
             for label, handler in (found,)
         }
-        self.doors = Doors(app, Pipeline(app, Router(services), protocol, served, report))
+        report = Reporter()
+        pipeline = Pipeline(app, Router(services), protocol, served, report)
+        self.doors = Doors(app, pipeline, VendorDoors(app, services, report))
 
-    async def __call__(self, scope: worker.Scope, receive: worker.Receive, send: worker.Send) -> None:
-        await self.doors(scope, receive, send)
+    def __call__(self, scope: worker.Scope, receive: worker.Receive, send: worker.Send) -> Coroutine[Any, Any, None]:
+        return self.doors(scope, receive, send)
 
     async def take_up(self, generation: int, payload: bytes) -> None:
         snapshot = msgspec.msgpack.decode(payload, type=Snapshot)
@@ -193,10 +213,3 @@ def operation_rows(services: list[Service], labels: dict[tuple[str, str], Label]
         for name in sorted(service.operations)
         for key in ((service.name, name),)
     ]
-
-
-def report(error: BaseException) -> None:
-    """Where an error that nobody expected came from. Its text is left out: it may quote a prompt or a key."""
-    places = traceback.extract_tb(error.__traceback__)
-    lines = "".join(f"\n  {place.filename}:{place.lineno} in {place.name}" for place in places)
-    print(f"craton: unexpected {type(error).__name__}{lines}", file=sys.stderr, flush=True)

@@ -20,8 +20,12 @@ SAMPLE_MODEL = "craton.chat-mini-v1:0"
 Positive = Annotated[float, Meta(gt=0)]
 AccountId = Annotated[str, Meta(pattern=r"^[0-9]{12}\Z")]
 ProviderName = Literal[
-    "anthropic", "openai", "ai21", "cohere", "mistral", "stability", "gemini", "bedrock", "sagemaker", "local"
+    "anthropic", "openai", "ai21", "cohere", "mistral", "stability", "gemini", "bedrock", "sagemaker", "container", "local"
 ]
+
+
+_SIGNED = ("bedrock", "sagemaker")
+_SECRETS = ("api_key", "access_key_id", "secret_access_key", "session_token")
 
 
 class ConfigError(Exception):
@@ -76,6 +80,8 @@ class CompatTable(Table, frozen=True):
 
 
 class TargetTable(Table, frozen=True):
+    """`region` and the three keys after it are for the providers whose requests are signed."""
+
     provider: ProviderName
     base_url: str = ""
     model: str = ""
@@ -85,6 +91,10 @@ class TargetTable(Table, frozen=True):
     fallback: bool = False
     retains_data: bool = False
     quirks: dict[str, Any] = {}
+    region: str = ""
+    access_key_id: str = ""
+    secret_access_key: str = ""
+    session_token: str = ""
 
 
 class ModelTable(Table, frozen=True):
@@ -200,8 +210,25 @@ def check_target(model_id: str, target: TargetTable) -> None:
         raise ConfigError(f"{where}: base_url is missing")
     if target.base_url and not target.base_url.startswith(("http://", "https://", "unix:")):
         raise ConfigError(f"{where}: base_url must begin with http://, https:// or unix:")
-    if target.api_key and not target.api_key.startswith(("env:", "file:")):
-        raise ConfigError(f"{where}: api_key must name where the key lies, as env:NAME or file:PATH")
+    for name in _SECRETS:
+        given = getattr(target, name)
+        if given and not given.startswith(("env:", "file:")):
+            raise ConfigError(f"{where}: {name} must name where the key lies, as env:NAME or file:PATH")
+    check_signing(where, target)
+
+
+def check_signing(where: str, target: TargetTable) -> None:
+    """A target of AWS's has a region and keys; no other has either."""
+    keys = (target.access_key_id, target.secret_access_key)
+    if target.provider not in _SIGNED:
+        if target.region or any(keys) or target.session_token:
+            raise ConfigError(f"{where}: region and access keys belong to the providers {' and '.join(_SIGNED)}")
+        return
+    if not target.region:
+        raise ConfigError(f"{where}: region is missing")
+    if not all(keys) and (any(keys) or target.provider != "bedrock" or not target.api_key):
+        other = ", or api_key for a Bedrock API key" if target.provider == "bedrock" else ""
+        raise ConfigError(f"{where}: access_key_id and secret_access_key are missing{other}")
 
 
 def secret(reference: str) -> str:

@@ -10,7 +10,10 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
 
 from craton.aws.access.decide import decide
 
@@ -32,11 +35,8 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clock."""
 
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return time.monotonic()
+    now = staticmethod(partial(datetime.now, UTC))
+    monotonic = staticmethod(time.monotonic)
 
 
 class Supervisor(Protocol):
@@ -70,8 +70,7 @@ class App:
     operations: Callable[[], list[dict[str, str]]] = field(repr=False)
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct, eq=False):
     """One request: who calls, from where, since when, and the headers its answer gets.
 
     `started_at` is in seconds of the monotonic clock; `report` takes an error that no caller may see.
@@ -85,7 +84,7 @@ class Call:
     headers: Mapping[bytes, bytes]
     started_at: float
     report: Callable[[BaseException], None]
-    response_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    response_headers: list[tuple[bytes, bytes]] = []
 
     @property
     def account(self) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Self
+import time
+from typing import Any, Self
 
 import h2.config
 import h2.connection
@@ -34,16 +35,23 @@ class H2:
     def flush(self) -> None:
         self.sock.sendall(self.conn.data_to_send())
 
-    def post(self, path: str, body: bytes) -> int:
-        """Send a signed request; its stream's number."""
-        signed = rawhttp.sign("POST", self.server.url + path, body)
+    def post(self, path: str, body: bytes, *, ends: bool = True, **signing: Any) -> int:
+        """Send a signed request; its stream's number. `ends=False`: more of the body is promised."""
+        signed = rawhttp.sign("POST", self.server.url + path, body, **signing)
         host = f"127.0.0.1:{self.server.port}"
         head = [(":method", "POST"), (":path", path), (":scheme", "http"), (":authority", host)]
-        stream = self.conn.get_next_available_stream_id()
+        stream: int = self.conn.get_next_available_stream_id()
         self.conn.send_headers(stream, [*head, *((name.lower(), value) for name, value in signed.items())])
-        self.conn.send_data(stream, body, end_stream=True)
+        self.conn.send_data(stream, body, end_stream=ends)
         self.flush()
         return stream
+
+    def answer(self, stream: int) -> rawhttp.Answer:
+        """The whole answer of a stream."""
+        begun = time.monotonic()
+        body = self.read_until(stream)
+        head = self.heads[stream]
+        return rawhttp.Answer(int(head[":status"]), head, body, time.monotonic() - begun)
 
     def reset(self, stream: int) -> None:
         """Leave one stream; the connection stays."""

@@ -52,7 +52,7 @@ class Served:
         """The next request works. Everything that a test before it left behind is gone then."""
         self.up.scripts.clear()
         answer = rawhttp.call(self.server, "POST", converse_path(GPT), json.dumps({"messages": HELLO}).encode())
-        assert answer.status == 200, answer
+        assert answer.status == 200, f"{answer}\n{self.server.output()[-3000:]}"
         assert answer.json["output"]["message"]["content"] == [{"text": "Echo: Hello"}]
         self.up.requests.clear()
 

@@ -44,10 +44,9 @@ def client(served: Served) -> Any:
 
 def collect(stream: Any) -> Seen:
     """The events until the end or the exception."""
-    events = []
+    events: list[dict[str, Any]] = []
     try:
-        for event in stream:
-            events.append(event)
+        events.extend(stream)  # what came before an exception stays
     except EventStreamError as error:
         return events, error
     return events, None

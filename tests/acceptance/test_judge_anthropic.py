@@ -72,6 +72,17 @@ def test_a_message_has_text_usage_and_a_stop_reason(client: anthropic.AnthropicB
     assert (reply.usage.input_tokens, reply.usage.output_tokens) == (11, 5)
 
 
+def test_the_model_in_the_box_answers(server: Running) -> None:
+    """With nothing configured a stand-in speaks Claude's schema, whole and as a stream."""
+    with bedrock(server) as client:
+        reply = client.messages.create(model=CLAUDE, max_tokens=20, messages=HELLO)
+        with client.messages.stream(model=CLAUDE, max_tokens=20, messages=HELLO) as stream:
+            text = "".join(stream.text_stream)
+    assert reply.content[0].text.strip()
+    assert reply.usage.output_tokens > 0
+    assert text.strip()
+
+
 @BOTH
 def test_a_stream_of_text(client: anthropic.AnthropicBedrock, model: str) -> None:
     """The stream helper gives the text and, at the end, the whole message with its usage."""

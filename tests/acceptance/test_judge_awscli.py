@@ -13,6 +13,7 @@ import pytest
 
 from tests.acceptance.serving import CLAUDE, CLAUDE_2, HELLO, Served, serving
 from tests.fakes import scripts
+from tests.running import Running
 
 AWS = Path(__file__).parents[2] / ".tools" / "awscli" / "bin" / "aws"
 FAILED = 255  # the exit status of the CLI's version 1 for an error that the service answered
@@ -30,12 +31,13 @@ def _fresh(served: Served) -> None:
     served.up.requests.clear()
 
 
-def aws(served: Served, *words: str) -> subprocess.CompletedProcess[str]:
+def aws(served: Served | Running, *words: str) -> subprocess.CompletedProcess[str]:
     """Run the CLI to its end, without retries and without this machine's own settings."""
+    server = served.server if isinstance(served, Served) else served
     environment = {
         "PATH": os.environ["PATH"],
-        "HOME": str(served.server.home),
-        **served.server.environment(),
+        "HOME": str(server.home),
+        **server.environment(),
         "AWS_MAX_ATTEMPTS": "1",
         "AWS_PAGER": "",
     }
@@ -73,6 +75,14 @@ def test_converse(served: Served) -> None:
     assert reply["usage"] == {"inputTokens": 11, "outputTokens": 5, "totalTokens": 16}
     assert served.sent()["max_tokens"] == 50
     assert "Be brief" in json.dumps(served.sent()["system"])
+
+
+def test_converse_with_the_model_in_the_box(server: Running) -> None:
+    """The same with nothing configured: a stand-in answers in Claude's place."""
+    words = ("--model-id", CLAUDE, "--messages", json.dumps(HELLO), "--inference-config", "maxTokens=20")
+    reply = answer(aws(server, "bedrock-runtime", "converse", *words))
+    assert reply["output"]["message"]["content"][0]["text"].strip()
+    assert reply["usage"]["outputTokens"] > 0
 
 
 def test_converse_with_a_tool(served: Served) -> None:

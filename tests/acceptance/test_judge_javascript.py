@@ -15,6 +15,7 @@ import pytest
 from tests.acceptance.relay import Relay
 from tests.acceptance.serving import CLAUDE, CLAUDE_2, HAIKU, Served, serving
 from tests.fakes import scripts
+from tests.running import Running
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).parent / "clients" / "judge.mjs"
@@ -43,11 +44,14 @@ def _fresh(served: Served) -> None:
     served.up.requests.clear()
 
 
-def run(served: Served, *names: str, model: str = CLAUDE, url: str = "", **scenario: Any) -> list[dict[str, Any]]:
+def run(
+    served: Served | Running, *names: str, model: str = CLAUDE, url: str = "", **scenario: Any
+) -> list[dict[str, Any]]:
     """Run scenarios of the script; one result per name."""
+    server = served.server if isinstance(served, Served) else served
     environment = {
         "PATH": os.environ["PATH"],
-        **served.server.environment(),
+        **server.environment(),
         "CLIENTS_ROOT": str(ROOT / ".tools" / "js"),
         "SCENARIO": json.dumps({"modelId": model, **scenario}),
         "MAX_ATTEMPTS": "1",
@@ -82,6 +86,13 @@ def test_converse_gives_what_programs_read(served: Served) -> None:
     assert value["usage"] == {"inputTokens": 11, "outputTokens": 5, "totalTokens": 16}
     assert isinstance(value["metrics"]["latencyMs"], int)
     assert value["status"] == 200
+
+
+def test_the_model_in_the_box_answers(server: Running) -> None:
+    """With nothing configured a stand-in answers, whole and as a stream."""
+    converse, stream = run(server, "converse", "converseStream")
+    assert converse["value"]["output"]["message"]["content"][0]["text"].strip()
+    assert "metadata" in stream["value"][-1]["event"]
 
 
 def test_a_stream_arrives_piece_by_piece(served: Served) -> None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from tests.acceptance.serving import CLAUDE, CLAUDE_2, GPT, HAIKU, NOVA, TITAN, Served, serving
 from tests.fakes import scripts
+from tests.running import Running
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -76,6 +77,16 @@ def test_converse_streams_as_it_comes(served: Served) -> None:
     assert whole.text == "one two three"
     assert arrived[-1] - arrived[0] > 0.2
     assert whole.usage_metadata["output_tokens"] == 5
+
+
+def test_the_model_in_the_box_answers(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nothing configured a stand-in answers every kind of LangChain model."""
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    assert converse().invoke("Hello").text.strip()
+    assert "".join(chunk.text for chunk in converse().stream("Hello")).strip()
+    assert ChatBedrock(model=CLAUDE, beta_use_converse_api=False).invoke("Hello").usage_metadata["output_tokens"] > 0
+    assert BedrockLLM(model=TITAN).invoke("Hello").strip()
 
 
 def test_converse_binds_tools(served: Served) -> None:

@@ -14,6 +14,7 @@ from tests.acceptance import rawhttp
 from tests.acceptance.h2client import H2
 from tests.acceptance.serving import CLAUDE, GPT, HAIKU, HELLO, Served, converse_path, serving
 from tests.fakes import scripts
+from tests.fakes.upstream import natural
 
 STALL_S = 1.5
 SOON_S = 1.0
@@ -120,6 +121,25 @@ def test_resetting_an_http2_stream_closes_its_upstream_alone(served: Served, act
         assert served.up.requests[0].closed_at - left_at < SOON_S
         assert b"metadata" in client.read_until(stays)
     assert served.up.requests[1].closed_at is None
+
+
+def test_many_that_leave_leave_nothing_behind(served: Served) -> None:
+    """A hundred clients that turn away: no upstream connection, no task and no memory stays."""
+    event = scripts.openai_chunk({"content": "more "})
+    served.up.fallback = lambda request: scripts.endless(event, pace_s=0.05)
+    data = request(served, GPT, "converse-stream", BODY)
+    before = worker_memory(served)
+    for _ in range(5):
+        socks = [rawhttp.connect(served.server) for _ in range(20)]
+        for sock in socks:
+            sock.sendall(data)
+        for sock in socks:
+            sock.recv(1000)
+            sock.close()
+    served.up.fallback = natural
+    served.up.wait(lambda up: not up.open or all(row.request.closed_at for row in up.open if row.request), 5)
+    served.up.wait(lambda up: len(up.open) <= 1, 5)
+    assert worker_memory(served) - before < 16 * MIB
 
 
 def worker_memory(served: Served) -> int:

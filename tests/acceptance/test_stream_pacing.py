@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Iterator
@@ -49,7 +50,7 @@ def paced(model: str) -> scripts.Script:
 
 def assert_spread(arrived: list[float]) -> None:
     """The pieces came apart from each other, not in one lump at the end."""
-    gaps = [later - earlier for earlier, later in zip(arrived, arrived[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(arrived)]
     assert len(arrived) == len(PIECES)
     assert sum(gap > PACE_S / 2 for gap in gaps) >= len(gaps) - 1, gaps
 

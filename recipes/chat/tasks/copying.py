@@ -105,7 +105,7 @@ def lookup(d: Draw) -> Chat:
     asked = d.random.sample(rows, min(len(rows), d.number(1, 3)))
     turns: list[tuple[str, str]] = []
     for at, (key, found) in enumerate(asked):
-        before = d.of(ROWS).format(rows=shown) if at == 0 else ""
+        before = d.way(ROWS).format(rows=shown) if at == 0 else ""
         turns += [("user", before + d.phrase(WHAT_IS, key=key)), ("assistant", found)]
     return Chat("lookup", turns)
 

@@ -74,5 +74,5 @@ def fields(d: Draw) -> Chat:
         question = d.phrase(BY_SCHEMA, s=schema(d, wanted), t=text)
     else:
         question = d.phrase(BY_KEYS, keys=listed(d, list(wanted)), t=text)
-    system = d.of(SYSTEMS) if d.chance(0.2) else ""
+    system = d.way(SYSTEMS) if d.chance(0.2) else ""
     return Chat("extract", [("user", question), ("assistant", compact(wanted))], system=system)

@@ -44,35 +44,35 @@ def knows(d: Draw) -> tuple[str, str, str]:
 
 
 def one_word(d: Draw, short: str, full: str) -> tuple[str, str]:
-    return d.of(SHORT), short
+    return d.way(SHORT), short
 
 
 def upper(d: Draw, short: str, full: str) -> tuple[str, str]:
-    return d.of(LOUD), full.upper()
+    return d.way(LOUD), full.upper()
 
 
 def lower(d: Draw, short: str, full: str) -> tuple[str, str]:
-    return d.of(QUIET), full.lower()
+    return d.way(QUIET), full.lower()
 
 
 def json_form(d: Draw, short: str, full: str) -> tuple[str, str]:
     key = d.any(("answer", "result", "city", "reply", d.nonce()))
-    return d.of(JSON).format(k=key), compact({key: short})
+    return d.way(JSON).format(k=key), compact({key: short})
 
 
 def ending(d: Draw, short: str, full: str) -> tuple[str, str]:
     word = copying.word(d)
-    return d.of(LAST).format(w=word), f"{full} {word}"
+    return d.way(LAST).format(w=word), f"{full} {word}"
 
 
 def beginning(d: Draw, short: str, full: str) -> tuple[str, str]:
     word = copying.word(d).capitalize()
-    return d.of(FIRST).format(w=word), f"{word} {full}"
+    return d.way(FIRST).format(w=word), f"{word} {full}"
 
 
 def tags(d: Draw, short: str, full: str) -> tuple[str, str]:
     word = d.any(("answer", "result", "reply", d.nonce()))
-    return d.of(TAGS).format(w=word), f"<{word}>{full}</{word}>"
+    return d.way(TAGS).format(w=word), f"<{word}>{full}</{word}>"
 
 
 FORMS: tuple[Form, ...] = (one_word, upper, lower, json_form, ending, beginning, tags)
@@ -105,7 +105,7 @@ def formed(d: Draw) -> Chat:
 def persona(d: Draw) -> Chat:
     """A name given by the system prompt is the name that the model tells."""
     name = d.of(words.NAMES) if d.chance(0.5) else d.nonce().capitalize()
-    system = d.of(NAMED).format(n=name)
+    system = d.way(NAMED).format(n=name)
     if d.chance(0.4):
         system += f" {d.any(words.RULES)}"
     asks = (
@@ -132,6 +132,6 @@ def greeting(d: Draw) -> Chat:
     """Small talk under a rule of form: the rule wins over habit."""
     plain = smalltalk.talk(d)
     if d.chance(0.5):
-        return Chat("format", [plain.turns[0], ("assistant", plain.answer.upper())], system=d.of(LOUD))
+        return Chat("format", [plain.turns[0], ("assistant", plain.answer.upper())], system=d.way(LOUD))
     rule, said = ending(d, "", plain.answer)
     return Chat("format", [plain.turns[0], ("assistant", said)], system=rule)

@@ -58,12 +58,12 @@ def dressed(d: Draw, task: str, text: str, exchanges: list[tuple[str, str]]) -> 
     task = "unknown" if exchanges[-1][1] == UNKNOWN else task
     if d.chance(0.1):
         turns = [turn for question, answer in exchanges for turn in (("user", question), ("assistant", answer))]
-        return Chat(task, turns, system=d.of(IN_SYSTEM).format(p=text))
-    first = d.of(DRESS).format(p=text, q=exchanges[0][0])
+        return Chat(task, turns, system=d.way(IN_SYSTEM).format(p=text))
+    first = d.way(DRESS).format(p=text, q=exchanges[0][0])
     turns = [("user", first), ("assistant", exchanges[0][1])]
     for question, answer in exchanges[1:]:
         turns += [("user", question), ("assistant", answer)]
-    return Chat(task, turns, system=d.of(GROUNDED) if d.chance(0.2) else "")
+    return Chat(task, turns, system=d.way(GROUNDED) if d.chance(0.2) else "")
 
 
 def attributes(d: Draw) -> Chat:

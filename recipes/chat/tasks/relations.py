@@ -88,7 +88,7 @@ def value(d: Draw) -> str:
 
 def row(d: Draw) -> tuple[str, str, str]:
     """Sentence, question template already filled, and the subject's name."""
-    told, asked = d.of(PAIRS)
+    told, asked = d.way(PAIRS)
     name = subject(d)
     slots = {
         "n": name, "r": d.of(words.NOUNS), "v": value(d), "k": d.number(2, 2000), "c": worlds.value_of(d, "city"), "y": d.number(1600, 2030),

@@ -32,6 +32,6 @@ def judge(d: Draw) -> Chat:
         else d.any(("movie", "book", "food", "service", "hotel", "game"))
     )
     slots = {"x": thing, "g": d.of(words.GOOD), "b": d.of(words.BAD), "g2": d.of(words.GOOD), "b2": d.of(words.BAD)}
-    text = " ".join(d.of(GOODS if good else BADS).format(**slots) for _ in range(1 if d.chance(0.7) else 2))
+    text = " ".join(d.way(GOODS if good else BADS).format(**slots) for _ in range(1 if d.chance(0.7) else 2))
     text = text[0].upper() + text[1:]
     return ask("sentiment", d.phrase(ASKS, t=text), "Positive" if good else "Negative")

@@ -60,7 +60,7 @@ def fill(question: str, shown: list[str]) -> str:
 
 
 def handed(d: Draw, task: str, turns: list[tuple[str, str]], tools: list[toolbox.Ready]) -> Chat:
-    system = d.of(SYSTEMS) if d.chance(0.3) else ""
+    system = d.way(SYSTEMS) if d.chance(0.3) else ""
     return Chat(task, turns, system=system, tools=[tool.definition for tool in tools])
 
 

@@ -205,7 +205,7 @@ def things(d: Draw, count: int, most: int = 3) -> list[Thing]:
 
 
 def tell(d: Draw, attribute: Attribute, name: str, value: str) -> str:
-    text = d.of(attribute.told).format(n=name, v=value)
+    text = d.way(attribute.told).format(n=name, v=value)
     return text[0].upper() + text[1:]
 
 

@@ -6,13 +6,14 @@ that are Bedrock's own stand here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from craton.aws.access.credentials import Credentials, Principal
 from craton.aws.wire import bearer, faults
 from craton.aws.wire.model import Operation
-from craton.aws.wire.sigv4 import Secret, SignedRequest, Verifier
+from craton.aws.wire.sigv4 import SignedRequest, Verifier
 
 SIGNING_NAMES = frozenset({"bedrock"})
 # botocore lists httpBearerAuth for these two alone (reference: iam.md).
@@ -21,8 +22,7 @@ API_KEY = bearer.KeyFormat(long_prefix="ABSK", short_prefix="bedrock-api-key-", 
 _verifier = Verifier(SIGNING_NAMES)
 
 
-@dataclass(frozen=True, slots=True)
-class Authenticated:
+class Authenticated(msgspec.Struct, frozen=True):
     """The caller and the region that the signature names, or the default one."""
 
     caller: Principal
@@ -39,28 +39,15 @@ def authenticate(request: SignedRequest, credentials: Credentials, now: datetime
     token = bearer.token(request.headers)
     if token is not None:
         return by_key(token, credentials, now, default_region)
-    verified = _verifier.verify(request, Lookup(credentials), now)
+    verified = _verifier.verify(request, credentials.secrets.get, now)
     return Authenticated(owner(credentials, verified.access_key_id), verified.region)
 
 
-class Lookup:
-    """The secret of an access key, as `sigv4` asks for it."""
-
-    __slots__ = ("_credentials",)
-
-    def __init__(self, credentials: Credentials) -> None:
-        self._credentials = credentials
-
-    def __call__(self, access_key_id: str) -> Secret | None:
-        found = self._credentials.secret_of(access_key_id)
-        return None if found is None else Secret(found[0])
-
-
 def owner(credentials: Credentials, access_key_id: str) -> Principal:
-    found = credentials.secret_of(access_key_id)
+    found = credentials.owner(access_key_id)
     if found is None:  # the snapshot is one object, so what was just verified is still there
         raise faults.unrecognized_client()
-    return found[1]
+    return found
 
 
 def by_key(token: str, credentials: Credentials, now: datetime, default_region: str) -> Authenticated:
@@ -73,5 +60,5 @@ def by_key(token: str, credentials: Credentials, now: datetime, default_region: 
         if known.expired(now):
             raise faults.access_denied(bearer.HAS_EXPIRED)
         return Authenticated(known.principal.through("bearer"), default_region)
-    verified = bearer.verify(key, API_KEY, _verifier, Lookup(credentials), now)
+    verified = bearer.verify(key, API_KEY, _verifier, credentials.secrets.get, now)
     return Authenticated(owner(credentials, verified.access_key_id).through("bearer-short"), verified.region)

@@ -1,4 +1,4 @@
-"""Craton's own paths beside the AWS operations: `/health`, `/craton/operations`, `/craton/reset`.
+"""Craton's own paths beside the AWS operations: `/health`, `/craton/operations`, `/craton/reset`, the vendors' doors.
 
 `/health` is open to everybody; `/craton/operations` to the machine itself, else it needs a signature; `/craton/reset`
 exists only on an ephemeral server and only for the machine itself (DESIGN, part 7).
@@ -6,7 +6,7 @@ exists only on an ephemeral server and only for the machine itself (DESIGN, part
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -14,8 +14,9 @@ import msgspec
 from craton.context import App
 from craton.front import body as http
 from craton.front.pipeline import Pipeline
+from craton.front.vendor_doors import VendorDoors, at_door
 
-Door = Callable[[dict[str, Any], http.Receive, http.Send], Awaitable[None]]
+Door = Callable[[dict[str, Any], http.Receive, http.Send], Coroutine[Any, Any, None]]
 JSON = (b"content-type", b"application/json")
 
 
@@ -29,20 +30,23 @@ def from_loopback(scope: dict[str, Any]) -> bool:
 class Doors:
     """Tells Craton's own paths from the AWS operations."""
 
-    def __init__(self, app: App, pipeline: Pipeline) -> None:
+    def __init__(self, app: App, pipeline: Pipeline, vendors: VendorDoors) -> None:
         self.app = app
         self.pipeline = pipeline
+        self.vendors = vendors
         self.open: dict[tuple[str, str], Door] = {("GET", "/health"): self.health, ("HEAD", "/health"): self.health}
         self.own: dict[tuple[str, str], Door] = {("GET", "/craton/operations"): self.operations}
         if app.settings.ephemeral:
             self.own["POST", "/craton/reset"] = self.reset
 
-    async def __call__(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
+    def __call__(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> Coroutine[Any, Any, None]:
         key = (scope["method"], scope["path"])
         door = self.open.get(key)
         if door is None and key in self.own and from_loopback(scope):
             door = self.own[key]
-        await (door or self.pipeline)(scope, receive, send)
+        if door is None and at_door(key[1]):
+            door = self.vendors
+        return (door or self.pipeline)(scope, receive, send)
 
     async def health(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
         await http.answer(send, 200, [JSON], b'{"status":"ok"}')

@@ -7,13 +7,16 @@ every failure into AWS's own and lets nothing else out. It knows HTTP and the wi
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
-from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from random import getrandbits
 from typing import Any
 
+import msgspec
+
+from craton.aws.wire.canonical import header_map
 from craton.aws.wire.faults import Fault, internal, not_built, serialization
 from craton.aws.wire.model import Operation
 from craton.aws.wire.restjson import Binding, RestJson, encode_error
@@ -22,18 +25,27 @@ from craton.aws.wire.sigv4 import SignedRequest
 from craton.context import App, Call, EventStream, Handler
 from craton.front import body as http
 from craton.front.authenticate import authenticate
-from craton.front.watch import Stall, Watch
+from craton.front.watch import Rounds, Stall
 
 # Above this a body is hashed and decoded in a thread, so that one big document does not hold up every stream.
 THREAD_BYTES = 256 * 1024
+# A request line up to this long is remembered with where it leads.
+_LINE_BYTES = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(msgspec.Struct, frozen=True):
     """An operation that has a handler."""
 
     binding: Binding
     handler: Handler
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a request line leads; `served` is None for an operation that is not built."""
+
+    operation: Operation
+    labels: dict[str, str]
+    served: Served | None
 
 
 class Pipeline:
@@ -53,75 +65,83 @@ class Pipeline:
         self.router = router
         self.served = served
         self.report = report
+        self.rounds = Rounds(self.limits.body_timeout_s)
+        self._kept = lru_cache(maxsize=1024)(self._find)
 
-    async def __call__(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
-        request = Request(self, scope, receive, send)
-        try:
-            await request.serve()
-        except http.ClientGone:
-            # Most often nobody is there to read it; a body with broken framing looks the same from here.
-            await request.refuse(serialization("The request body ended before it was complete."))
-        except Fault as fault:
-            await request.refuse(fault)
-        except Exception as error:
-            self.report(error)
-            await request.refuse(internal())
+    def __call__(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> Coroutine[Any, Any, None]:
+        return Request(self, scope, receive, send, self.app.clock.monotonic(), new_request_id()).serve()
+
+    def find(self, method: str, raw_path: bytes, query: bytes) -> Place:
+        """Where a request line leads; raises Fault where it leads nowhere."""
+        keeps = len(raw_path) + len(query) <= _LINE_BYTES
+        return self._kept(method, raw_path, query) if keeps else self._find(method, raw_path, query)
+
+    def _find(self, method: str, raw_path: bytes, query: bytes) -> Place:
+        match = self.router.match(method, raw_path, query)
+        return Place(match.operation, match.labels, self.served.get((match.operation.service, match.operation.name)))
 
 
-class Request:
+class Request(msgspec.Struct, eq=False):
     """One request on its way through the steps."""
 
-    __slots__ = ("operation", "pipeline", "receive", "request_id", "scope", "send", "started_at")
-
-    def __init__(self, pipeline: Pipeline, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
-        self.pipeline = pipeline
-        self.scope = scope
-        self.receive = receive
-        self.send = send
-        self.started_at = pipeline.app.clock.monotonic()
-        self.request_id = new_request_id()
-        self.operation: Operation | None = None
+    pipeline: Pipeline
+    scope: dict[str, Any]
+    receive: http.Receive
+    send: http.Send
+    started_at: float
+    request_id: str
+    operation: Operation | None = None
 
     async def serve(self) -> None:
-        headers: dict[bytes, bytes] = dict(self.scope["headers"])
-        limits = self.pipeline.limits
-        watch = Watch(self.receive, limits.body_timeout_s)
+        """The whole way; every failure leaves as AWS's own."""
+        rounds = self.pipeline.rounds
+        watch = rounds.watch(self.receive)
         try:
-            body = await http.read(self.receive, headers.get(b"content-length"), limits.max_body_bytes)
+            headers = header_map(self.scope["headers"])
+            body = await http.read(self.receive, headers.get(b"content-length"), self.pipeline.limits.max_body_bytes)
             watch.body_is_here()
-            await self.answer(await self.handle(headers, body))
+            await self.answer(*await self.handle(headers, body))
         except asyncio.CancelledError:
             if watch.late:
-                raise Fault("RequestTimeoutException", "The request body was not received in time.") from None
-            if not watch.gone:
+                await self.refuse(Fault("RequestTimeoutException", "The request body was not received in time."))
+            elif not watch.gone:
                 raise
+        except http.ClientGone:
+            # Most often nobody is there to read it; a body with broken framing looks the same from here.
+            await self.refuse(serialization("The request body ended before it was complete."))
+        except Fault as fault:
+            await self.refuse(fault)
+        except Exception as error:
+            self.pipeline.report(error)
+            await self.refuse(internal())
         finally:
-            watch.close()
+            rounds.end(watch)
 
     async def handle(self, headers: dict[bytes, bytes], body: bytes) -> tuple[Call, Any]:
         """Steps two to five: the call and what its handler answers."""
         scope, pipeline = self.scope, self.pipeline
         app, query = pipeline.app, scope["query_string"]
+        method, raw_path = scope["method"], scope["raw_path"]
         large = len(body) > THREAD_BYTES
         digest = await asyncio.to_thread(body_digest, body) if large else body_digest(body)
-        signed = SignedRequest(scope["method"], scope["raw_path"], query, scope["headers"], body_sha256=digest)
+        signed = SignedRequest(method, raw_path, query, headers, body_sha256=digest)
         who = authenticate(signed, app.live.credentials, app.clock.now(), app.settings.region)
-        match = pipeline.router.match(scope["method"], scope["raw_path"], query)
-        self.operation = operation = match.operation
+        place = pipeline.find(method, raw_path, query)
+        self.operation = operation = place.operation
         who.check_service(operation)
-        served = pipeline.served.get((operation.service, operation.name))
+        served = place.served
         if served is None:
             raise not_built(operation.name, operation.errors)
         decode = served.binding.decode
         if large:
-            request = await asyncio.to_thread(decode, match.labels, query, headers, body)
+            request = await asyncio.to_thread(decode, place.labels, query, headers, body)
         else:
-            request = decode(match.labels, query, headers, body)
+            request = decode(place.labels, query, headers, body)
         call = Call(app, operation, who.caller, who.region, self.request_id, headers, self.started_at, pipeline.report)
         return call, await served.handler(call, request)
 
-    async def answer(self, answered: tuple[Call, Any]) -> None:
-        call, result = answered
+    async def answer(self, call: Call, result: Any) -> None:
+        """Step six."""
         if isinstance(result, EventStream):
             await self.answer_stream(call, result)
             return
@@ -151,10 +171,10 @@ class Request:
 
 def body_digest(body: bytes) -> str:
     """SHA-256 in hex, as signatures have it."""
-    return hashlib.sha256(body).hexdigest()
+    return sha256(body).hexdigest()
 
 
 def new_request_id() -> str:
-    """A random UUID (version 4), without the cost of the uuid module's object."""
-    digits = os.urandom(16).hex()
+    """A random UUID (version 4), without the cost of the uuid module's object. It is a name, not a secret."""
+    digits = f"{getrandbits(128):032x}"
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"

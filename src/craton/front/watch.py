@@ -2,13 +2,16 @@
 
 Granian's `send` never fails and holds for ever against a reader that stopped; only `receive` tells that somebody
 left. All three end the same way: the task that serves the request is cancelled, which closes the upstream. One timer
-per request serves them in turn, since most requests are over before it fires once.
+per worker makes the rounds, since a timer costs more than a request should and most are over before it fires once.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import Any
+
+import msgspec
 
 from craton.front.body import Receive, Send
 
@@ -17,53 +20,84 @@ _QUIET_S = 0.05
 _STALL_CHECKS = 4
 
 
-class Watch:
+class Rounds:
+    """All requests of a worker that are being served; whoever is there for two rounds is looked at."""
+
+    __slots__ = ("_body_timeout_s", "_here", "_new", "_timer")
+
+    def __init__(self, body_timeout_s: float) -> None:
+        self._body_timeout_s = body_timeout_s
+        self._new: set[Watch] = set()
+        self._here: set[Watch] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self, receive: Receive) -> Watch:
+        """Watch the running task, which serves the request that `receive` belongs to."""
+        loop = asyncio.get_running_loop()
+        watch = Watch(asyncio.current_task(loop), receive, self._body_timeout_s)
+        self._new.add(watch)
+        if self._timer is None:
+            self._timer = loop.call_later(_QUIET_S, self._go)
+        return watch
+
+    def end(self, watch: Watch) -> None:
+        """The request is served."""
+        self._new.discard(watch)
+        self._here.discard(watch)
+        if watch.timer is not None or watch.task is not None:
+            watch.close()
+
+    def _go(self) -> None:
+        due, self._here, self._new = self._here, self._new, set()
+        for watch in due:
+            watch.look()
+        self._timer = asyncio.get_running_loop().call_later(_QUIET_S, self._go) if self._here else None
+
+
+class Watch(msgspec.Struct, eq=False):
     """Cancels the serving task when its body is late (`late`) or when the client has left (`gone`)."""
 
-    __slots__ = ("_body_timeout_s", "_loop", "_receive", "_served", "_slow", "_task", "_timer", "gone", "late", "reading")
+    served: asyncio.Task[Any] | None
+    receive: Receive
+    body_timeout_s: float
+    task: asyncio.Task[None] | None = None
+    timer: asyncio.TimerHandle | None = None
+    reading: bool = True
+    late: bool = False
+    gone: bool = False
 
-    def __init__(self, receive: Receive, body_timeout_s: float) -> None:
-        self._loop = loop = asyncio.get_running_loop()
-        self._served = asyncio.current_task(loop)
-        self._receive = receive
-        self._body_timeout_s = body_timeout_s
-        self._task: asyncio.Task[None] | None = None
-        self._timer = loop.call_later(_QUIET_S, self._tick)
-        self._slow = False
-        self.reading = True
-        self.late = False
-        self.gone = False
-
-    def _tick(self) -> None:
+    def look(self) -> None:
+        """The request takes longer than most: wait for what may happen to it."""
         if self.reading:
-            self._slow = True
-            self._timer = self._loop.call_later(self._body_timeout_s, self._overdue)
+            self.timer = asyncio.get_running_loop().call_later(self.body_timeout_s, self._overdue)
         else:
-            self._task = asyncio.ensure_future(self._wait())
+            self.task = asyncio.ensure_future(self._wait())
 
     def _overdue(self) -> None:
         self.late = True
-        if self._served is not None:
-            self._served.cancel()
+        if self.served is not None:
+            self.served.cancel()
 
     def body_is_here(self) -> None:
         """The body was read: from now on a message can only be the client's leaving."""
         self.reading = False
-        if self._slow:
-            self._timer.cancel()
-            self._tick()
+        if self.timer is not None:
+            self.timer.cancel()
+            self.look()
 
     async def _wait(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
+        while (await self.receive())["type"] != "http.disconnect":
             pass
         self.gone = True
-        if self._served is not None:
-            self._served.cancel()
+        if self.served is not None:
+            self.served.cancel()
 
     def close(self) -> None:
-        self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
+        """Wait for nothing any more."""
+        if self.timer is not None:
+            self.timer.cancel()
+        if self.task is not None:
+            self.task.cancel()
 
 
 class Stall:

@@ -71,21 +71,21 @@ def test_no_sum_on_both_sides() -> None:
     for held in (False, True):
         draw = Draw(3, held_out=held)
         assert all(pair_is_held_out(*draw.pair(0, 99)) is held for _ in range(300))
-    assert "+" in held_out(numbers.add, ("plus",), 1, "x")[0].answer
+    assert "+" in held_out(numbers.add, ("plus",), 1, new_phrasing=True)[0].answer
 
 
 def test_held_out_prompts_are_not_trained_on() -> None:
     """No prompt of a scored task appears in a large sample of the training text."""
     seen = set(texts(1, 3000, held=False))
     for name, maker, labels in TASKS:
-        for chat in held_out(maker, labels, 10, "evaluation"):
+        for chat in held_out(maker, labels, 10, new_phrasing=True):
             assert turns.prompt(chat) + chat.answer + turns.END not in seen, name
 
 
 @pytest.mark.parametrize(("name", "maker", "labels"), TASKS, ids=[task[0] for task in TASKS])
 def test_every_scored_task_can_be_drawn(name: str, maker: mix.Maker, labels: tuple[str, ...]) -> None:
     """Each task of the card yields held-out conversations that end with an answer of the assistant."""
-    for chat in held_out(maker, labels, 3, name):
+    for chat in held_out(maker, labels, 3, new_phrasing=False):
         assert chat.turns[-1][0] == "assistant"
         assert chat.answer.strip()
 

@@ -285,7 +285,7 @@ def test_dates_that_are_none(date):
 def test_an_http_date_serves_where_x_amz_date_is_absent():
     """AWS accepts a signed Date header; its signing time is the same second."""
     stamp = NOW.strftime("%Y%m%dT%H%M%SZ")
-    headers = {"date": NOW.strftime("%a, %d %b %Y %H:%M:%S GMT").encode(), "authorization": (
+    headers = {b"date": NOW.strftime("%a, %d %b %Y %H:%M:%S GMT").encode(), b"authorization": (
         f"AWS4-HMAC-SHA256 Credential=AKIAUSER/{stamp[:8]}/x/bedrock/aws4_request, SignedHeaders=date;host, Signature=0"
     ).encode()}  # fmt: skip
     presented = sigv4.parse(headers, b"")

@@ -15,6 +15,8 @@ from typing import Literal
 
 import msgspec
 
+from craton.aws.wire.sigv4 import Secret
+
 Auth = Literal["sigv4", "bearer", "bearer-short"]
 PrincipalKind = Literal["root", "user", "assumed-role", "federated-user", "service"]
 
@@ -81,11 +83,18 @@ class _Parcel(msgspec.Struct, frozen=True, array_like=True):
 class Credentials:
     """All keys at one moment. Never changes; a newer snapshot replaces it as a whole."""
 
-    __slots__ = ("_access_keys", "_bearer_keys")
+    __slots__ = ("_access_keys", "_bearer_keys", "secrets")
 
     def __init__(self, access_keys: Iterable[AccessKey] = (), bearer_keys: Iterable[BearerKey] = ()) -> None:
         self._access_keys = {key.access_key_id: key for key in access_keys}
         self._bearer_keys = {key.digest: key for key in bearer_keys}
+        self.secrets = {key.access_key_id: Secret(key.secret) for key in self._access_keys.values()}
+        """Access key id → its secret, as a verifier asks for it."""
+
+    def owner(self, access_key_id: str) -> Principal | None:
+        """Whose access key this is; None for an unknown one."""
+        key = self._access_keys.get(access_key_id)
+        return None if key is None else key.principal
 
     def secret_of(self, access_key_id: str) -> tuple[str, Principal] | None:
         """The secret and the owner of an access key; None for an unknown one."""

@@ -20,7 +20,7 @@ from craton.aws.wire.canonical import header_map
 from craton.aws.wire.sigv4 import SignedRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection
     from datetime import datetime
 
     from craton.aws.wire.faults import AuthFault
@@ -68,13 +68,11 @@ class ShortTermKey(msgspec.Struct, frozen=True):
         return "ShortTermKey(…)"
 
 
-def token(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+def token(headers: Collection[tuple[bytes, bytes]] | dict[bytes, bytes]) -> str | None:
     """Return the bearer token of a request, None where its credentials are of another scheme or absent."""
-    for name, value in headers:
-        if name.lower() == b"authorization":
-            value = value.strip()
-            return value[7:].strip().decode("latin-1") if value[:7].lower() == _SCHEME else None
-    return None
+    found = headers if isinstance(headers, dict) else header_map(headers)
+    value = found.get(b"authorization", b"").strip()
+    return value[7:].strip().decode("latin-1") if value[:7].lower() == _SCHEME else None
 
 
 def parse(key: str, form: KeyFormat) -> LongTermKey | ShortTermKey:
@@ -104,7 +102,8 @@ def verify(
     Raises:
         AuthFault: AccessDeniedException, "Bearer Token has expired" for one past its end, else the general text.
     """
-    headers = header_map(key.request.headers)
+    given = key.request.headers
+    headers = given if isinstance(given, dict) else header_map(given)
     try:
         presented = sigv4.parse(headers, key.request.query)
         if presented is None or (presented.expires_s or 0) > form.max_expires_s:

@@ -9,26 +9,22 @@ The path is taken as it was sent, cleaned of dot segments and double slashes, an
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Collection
 from urllib.parse import quote, unquote_to_bytes
 
 TERMINATOR = "aws4_request"
 
 
-def header_map(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, bytes]:
+def header_map(headers: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Return headers by lower-case name; repeated ones joined by commas, as the canonical form wants them."""
-    found: dict[str, bytes] = {}
+    found = dict(headers)
+    if len(found) == len(headers) and b"".join(found).islower():  # as HTTP servers hand them on
+        return found
+    found = {}
     for raw, value in headers:
-        name = _lower(raw)
+        name = raw.lower()
         found[name] = value if name not in found else found[name].strip() + b"," + value.strip()
     return found
-
-
-@lru_cache(maxsize=512)
-def _lower(raw: bytes) -> str:
-    """Return a header's name in lower case; kept, since all requests have the same few."""
-    return raw.decode("latin-1").lower()
 
 
 def signing_key(secret: str, day: str, region: str, service: str) -> bytes:

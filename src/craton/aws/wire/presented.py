@@ -9,8 +9,9 @@ import base64
 import hashlib
 import re
 from functools import lru_cache
-from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
+
+import msgspec
 
 from craton.aws.wire import faults
 from craton.aws.wire.canonical import TERMINATOR
@@ -21,28 +22,31 @@ MAX_EXPIRES_S = 604_800
 
 _TIME = "%Y%m%dT%H%M%SZ"
 _TIME_SHAPE = re.compile(r"[0-9]{8}T[0-9]{6}Z\Z")
-# The header as SDKs write it; any other spelling goes the long way.
-_USUAL = re.compile(
-    rb"AWS4-HMAC-SHA256 Credential=([^ ,]+, ?SignedHeaders=[^ ,]+), ?Signature=([0-9a-f]{64})\Z"
-)
+# What SDKs write before the signature; any other spelling, or one longer than is worth keeping, goes the long way.
+_USUAL = re.compile(rb"AWS4-HMAC-SHA256 Credential=([^ ,]+), ?SignedHeaders=([^ ,]+), ?\Z")
+_USUAL_BYTES = 1024
+_SIGNATURE_LENGTH, _STAMP_LENGTH = 64, 16
 _QUERY_PARAMETERS = ("X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date", "X-Amz-Expires")
 
 
-class Presented(NamedTuple):
+class Presented(msgspec.Struct, frozen=True):
     """The credentials a request presents, not verified. ``expires_s`` is None in the header form."""
 
     access_key_id: str
     day: str
     region: str
     service: str
-    timestamp: str
     signed_headers: tuple[str, ...]
+    timestamp: str
     signature: str
     session_token: str | None
     expires_s: int | None
 
+    def __repr__(self) -> str:
+        return f"Presented({self.access_key_id!r})"
 
-def parse(headers: dict[str, bytes], query: bytes) -> Presented | None:
+
+def parse(headers: dict[bytes, bytes], query: bytes) -> Presented | None:
     """Read the credentials of a request, from its headers (``header_map``) or its query.
 
     Returns:
@@ -51,31 +55,22 @@ def parse(headers: dict[str, bytes], query: bytes) -> Presented | None:
     Raises:
         AuthFault: IncompleteSignatureException for credentials that are there but malformed.
     """
-    authorization = headers.get("authorization")
+    authorization = headers.get(b"authorization")
     if authorization is not None:
         return _from_header(authorization, headers)
     return _from_query(query) if b"X-Amz-Signature=" in query or b"X-Amz-Credential=" in query else None
 
 
-def _from_header(raw: bytes, headers: dict[str, bytes]) -> Presented:
-    usual = _USUAL.match(raw)
-    if usual is not None and "x-amz-date" in headers:
-        head, signature = usual.groups()
-        access_key_id, day, region, service, signed = _usual_head(head)
-        timestamp = headers["x-amz-date"].decode("latin-1").strip()
-        if _TIME_SHAPE.match(timestamp):
-            token = headers.get("x-amz-security-token")
-            return Presented(
-                access_key_id,
-                day,
-                region,
-                service,
-                timestamp,
-                signed,
-                signature.decode(),
-                token.decode("latin-1") if token is not None else None,
-                None,
-            )
+def _from_header(raw: bytes, headers: dict[bytes, bytes]) -> Presented:
+    head, _, signature = raw.rpartition(b"Signature=")
+    stamp = headers.get(b"x-amz-date", b"")
+    fits = len(signature) == _SIGNATURE_LENGTH and len(stamp) == _STAMP_LENGTH and len(head) <= _USUAL_BYTES
+    if fits and signature.isalnum():
+        usual, timestamp = _usual_head(head), _usual_stamp(stamp)
+        if usual is not None and timestamp is not None:
+            token = headers.get(b"x-amz-security-token")
+            session = token.decode("latin-1") if token is not None else None
+            return Presented(*usual, timestamp, signature.decode(), session, None)
     fields = _fields(raw)
     missing = [
         f"Authorization header requires '{name}' parameter."
@@ -87,15 +82,24 @@ def _from_header(raw: bytes, headers: dict[str, bytes]) -> Presented:
         missing.append("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
     if missing:
         raise faults.incomplete_signature(f"{' '.join(missing)} {_hashed(raw)}")
-    token = headers.get("x-amz-security-token")
+    token = headers.get(b"x-amz-security-token")
     return _presented(fields, timestamp, token.decode("latin-1") if token is not None else None, None)
 
 
 @lru_cache(maxsize=1024)
-def _usual_head(head: bytes) -> tuple[str, str, str, str, tuple[str, ...]]:
+def _usual_head(head: bytes) -> tuple[str, str, str, str, tuple[str, ...]] | None:
     """Return the credential's parts and the signed names; kept, since a client's stay the same all day."""
-    credential, _, names = head.decode("latin-1").partition(",")
-    return *_credential(credential), _names(names.strip().removeprefix("SignedHeaders="))
+    usual = _USUAL.match(head)
+    if usual is None:
+        return None
+    return *_credential(usual[1].decode("latin-1")), _names(usual[2].decode("latin-1"))
+
+
+@lru_cache(maxsize=64)
+def _usual_stamp(stamp: bytes) -> str | None:
+    """Return the text of a well-formed time; kept, since many requests share a second."""
+    text = stamp.decode("latin-1")
+    return text if _TIME_SHAPE.match(text) else None
 
 
 def _fields(raw: bytes) -> dict[str, str]:
@@ -137,7 +141,7 @@ def _presented(fields: dict[str, str], timestamp: str, token: str | None, expire
     if not _TIME_SHAPE.match(timestamp):
         raise faults.incomplete_signature("Date must be in ISO-8601 'basic format'.")
     signed = _names(fields["SignedHeaders"])
-    return Presented(access_key_id, day, region, service, timestamp, signed, fields["Signature"], token, expires_s)
+    return Presented(access_key_id, day, region, service, signed, timestamp, fields["Signature"], token, expires_s)
 
 
 @lru_cache(maxsize=1024)
@@ -159,11 +163,11 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(text.lower().split(";"))
 
 
-def _timestamp(headers: dict[str, bytes]) -> str:
+def _timestamp(headers: dict[bytes, bytes]) -> str:
     """Return the signing time in AWS's form, from X-Amz-Date or from Date, which may be an HTTP date."""
-    stated = headers.get("x-amz-date") or headers.get("date") or b""
+    stated = headers.get(b"x-amz-date") or headers.get(b"date") or b""
     text = stated.decode("latin-1").strip()
-    if "x-amz-date" in headers or not text or _TIME_SHAPE.match(text):
+    if b"x-amz-date" in headers or not text or _TIME_SHAPE.match(text):
         return text
     try:
         return parse_http_date(text).strftime(_TIME)

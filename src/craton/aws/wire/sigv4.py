@@ -8,12 +8,13 @@ other end in the tests.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from hashlib import sha256
+from operator import itemgetter
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -22,7 +23,7 @@ from craton.aws.wire.canonical import TERMINATOR, canonical_path, canonical_quer
 from craton.aws.wire.presented import ALGORITHM, Presented, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
 __all__ = ["Presented", "Secret", "SignedRequest", "Verified", "Verifier", "parse"]
 
@@ -36,7 +37,10 @@ _REGION_SHAPE = re.compile(r"[a-z0-9-]{1,32}\Z")
 _ADDED_UNDERWAY = frozenset({"x-amz-cf-id"})
 # HTTP/2 has no Host header: the AWS SDK for JavaScript signs this, and servers hand it on as the host.
 _AUTHORITY = ":authority"
-_SENT_AS = {_AUTHORITY: "host"}
+_SENT_AS = {_AUTHORITY: b"host"}
+_PLAN_BYTES = 2048
+_DAY_LENGTH, _BLOCK_BYTES = 8, 64
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 
 
 class SignedRequest(msgspec.Struct, frozen=True):
@@ -46,7 +50,7 @@ class SignedRequest(msgspec.Struct, frozen=True):
         method: the HTTP method in capitals.
         raw_path: the path, still percent-encoded.
         query: the raw query string.
-        headers: pairs of bytes; names in any case.
+        headers: pairs of bytes, names in any case; or what ``header_map`` made of them.
         body: the whole body; not needed where ``body_sha256`` is given.
         body_sha256: the body's hex digest, for callers that hash elsewhere.
         event_stream: the body is a stream of signed events, so no hash of it can be in the head.
@@ -55,7 +59,7 @@ class SignedRequest(msgspec.Struct, frozen=True):
     method: str
     raw_path: bytes
     query: bytes
-    headers: Collection[tuple[bytes, bytes]]
+    headers: Collection[tuple[bytes, bytes]] | dict[bytes, bytes]
     body: bytes = b""
     body_sha256: str | None = None
     event_stream: bool = False
@@ -72,7 +76,7 @@ class Secret(msgspec.Struct, frozen=True):
         return "Secret(…)"
 
 
-class Verified(NamedTuple):
+class Verified(msgspec.Struct, frozen=True):
     """Who signed, and for where and when."""
 
     access_key_id: str
@@ -106,7 +110,7 @@ class Verifier:
         self._unsigned_ok = unsigned_payload_ok
         self._path = (lambda raw: raw) if path_as_is else lru_cache(maxsize=1024)(canonical_path)
         # Keyed by the secret itself, so a changed secret can never meet a kept key.
-        self._signing_key = lru_cache(maxsize=1024)(signing_key)
+        self._pads = lru_cache(maxsize=1024)(_pads)
 
     def verify(self, request: SignedRequest, lookup: Callable[[str], Secret | None], now: datetime) -> Verified:
         """Verify a request.
@@ -119,7 +123,8 @@ class Verifier:
         Raises:
             AuthFault: with AWS's own name and text for each way in which it can fail.
         """
-        headers = header_map(request.headers)
+        given = request.headers
+        headers = given if isinstance(given, dict) else header_map(given)
         presented = parse(headers, request.query)
         if presented is None:
             raise faults.missing_token()
@@ -128,43 +133,36 @@ class Verifier:
     def check(
         self,
         presented: Presented,
-        headers: dict[str, bytes],
+        headers: dict[bytes, bytes],
         request: SignedRequest,
         lookup: Callable[[str], Secret | None],
         now: datetime,
     ) -> Verified:
         """Verify credentials that ``parse`` has read already."""
-        secret = lookup(presented.access_key_id)
-        if secret is None or not _same(secret.session_token or "", presented.session_token or ""):
+        access_key_id, region, service = presented.access_key_id, presented.region, presented.service
+        secret = lookup(access_key_id)
+        token = presented.session_token
+        if secret is None or (token is not secret.session_token and not _same(secret.session_token or "", token or "")):
             raise faults.unrecognized_client()
         if secret.expires_at is not None and secret.expires_at <= now:
             raise faults.expired_token()
         self._check_scope(presented)
         signed_at = self._check_time(presented, now)
-        _check_signed(presented, headers)
         canonical = self._canonical_request(presented, headers, request)
-        scope = f"{presented.day}/{presented.region}/{presented.service}/{TERMINATOR}"
-        digest = hashlib.sha256(canonical).hexdigest()
-        text = f"{ALGORITHM}\n{presented.timestamp}\n{scope}\n{digest}".encode()
-        key = self._signing_key(secret.secret_access_key, presented.day, presented.region, presented.service)
-        if not _same(hmac.digest(key, text, "sha256").hex(), presented.signature):
+        digest = sha256(canonical).hexdigest()
+        text = f"{ALGORITHM}\n{presented.timestamp}\n{presented.day}/{region}/{service}/{TERMINATOR}\n{digest}".encode()
+        inner, outer = self._pads(secret.secret_access_key, presented.day, region, service)
+        if not _same(sha256(outer + sha256(inner + text).digest()).hexdigest(), presented.signature):
             raise faults.invalid_signature()
-        return Verified(
-            presented.access_key_id,
-            presented.region,
-            presented.service,
-            signed_at,
-            presented.session_token,
-            presented.expires_s is not None,
-        )
+        return Verified(access_key_id, region, service, signed_at, token, presented.expires_s is not None)
 
     def _check_scope(self, presented: Presented) -> None:
         if presented.service not in self._services:
             wanted = ", ".join(f"'{name}'" for name in sorted(self._services))
             raise faults.invalid_signature(f"Credential should be scoped to correct service: {wanted}.")
-        if not _REGION_SHAPE.match(presented.region):
+        if not _is_region(presented.region):
             raise faults.invalid_signature("Credential should be scoped to a valid region.")
-        if presented.day != presented.timestamp[:8]:
+        if not presented.timestamp.startswith(presented.day) or len(presented.day) != _DAY_LENGTH:
             raise faults.invalid_signature(
                 "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
                 f"'{presented.day}' != '{presented.timestamp[:8]}', from '{presented.timestamp}'."
@@ -188,28 +186,34 @@ class Verifier:
             )
         return signed_at
 
-    def _canonical_request(self, presented: Presented, headers: dict[str, bytes], request: SignedRequest) -> bytes:
-        prefixes, joined = _prefixes(presented.signed_headers)
-        get = headers.get
-        parts = [
+    def _canonical_request(self, presented: Presented, headers: dict[bytes, bytes], request: SignedRequest) -> bytes:
+        present = b",".join(headers)
+        plan = (_plan if len(present) <= _PLAN_BYTES else _make_plan)(presented.signed_headers, present)
+        if plan.refusal:
+            raise faults.invalid_signature(plan.refusal)
+        values = plan.values(headers)
+        lines = plan.lines % values
+        # What a value that is not in its canonical spelling shows, once the values stand in lines.
+        if b"  " in lines or b"\t" in lines or b": " in lines or b" \n" in lines:
+            lines = plan.lines % tuple(collapsed(value) for value in values)
+        query = request.query
+        return b"%b\n%b\n%b\n%b\n%b\n%b" % (
             request.method.encode(),
             self._path(request.raw_path),
-            canonical_query(request.query, presigned=presented.expires_s is not None),
-            *[prefix + collapsed(get(name, b"")) for name, prefix in prefixes],
-            b"",
-            joined,
+            canonical_query(query, presigned=presented.expires_s is not None) if query else b"",
+            lines,
+            plan.names,
             self._payload_hash(headers, request).encode(),
-        ]
-        return b"\n".join(parts)
+        )
 
-    def _payload_hash(self, headers: dict[str, bytes], request: SignedRequest) -> str:
+    def _payload_hash(self, headers: dict[bytes, bytes], request: SignedRequest) -> str:
         """Return the hash that goes into the canonical request; a stated hash must be the body's own."""
-        stated = headers.get("x-amz-content-sha256", b"").decode("latin-1").strip()
-        if stated == UNSIGNED_PAYLOAD and self._unsigned_ok:
+        actual = request.body_sha256 or sha256(request.body).hexdigest()
+        if b"x-amz-content-sha256" not in headers:
+            return actual
+        stated = headers[b"x-amz-content-sha256"].decode("latin-1").strip()
+        if (stated == UNSIGNED_PAYLOAD and self._unsigned_ok) or (stated == SIGNED_EVENTS and request.event_stream):
             return stated
-        if stated == SIGNED_EVENTS and request.event_stream:
-            return stated
-        actual = request.body_sha256 or hashlib.sha256(request.body).hexdigest()
         if stated and not _same(stated, actual):
             raise faults.invalid_signature()
         return actual
@@ -219,21 +223,52 @@ def _same(left: str, right: str) -> bool:
     return hmac.compare_digest(left.encode(), right.encode())
 
 
-def _check_signed(presented: Presented, headers: dict[str, bytes]) -> None:
-    """Refuse a signature that leaves out what changes the request's meaning."""
-    signed = presented.signed_headers
+def _pads(secret: str, day: str, region: str, service: str) -> tuple[bytes, bytes]:
+    """Return the two blocks that HMAC (RFC 2104) puts before its hashes: all of it that follows from the key."""
+    key = signing_key(secret, day, region, service).ljust(_BLOCK_BYTES, b"\0")
+    return key.translate(_INNER), key.translate(_OUTER)
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    """How the headers of requests of one kind become canonical lines. ``refusal``: why their signature cannot hold."""
+
+    values: Callable[[Mapping[bytes, bytes]], tuple[bytes, ...]]
+    lines: bytes
+    names: bytes
+    refusal: str
+
+
+def _make_plan(signed: tuple[str, ...], present: bytes) -> _Plan:
+    """Plan for headers named ``present`` (joined by commas) of which ``signed`` are signed."""
+    there = present.split(b",")
+    sources = [_SENT_AS.get(name) or name.encode("latin-1", "replace") for name in signed]
+    found = tuple(source for source in sources if source in there)
+    forms = [
+        name.encode().replace(b"%", b"%%") + (b":%b\n" if source in there else b":\n")
+        for name, source in zip(signed, sources, strict=True)
+    ]
+    # itemgetter gives a tuple only for two names or more
+    values = itemgetter(*found) if len(found) > 1 else lambda headers: tuple(headers[name] for name in found)
+    return _Plan(values, b"".join(forms), ";".join(signed).encode(), _unsigned(signed, there))
+
+
+_plan = lru_cache(maxsize=512)(_make_plan)  # every client sends and signs the same few
+
+
+def _unsigned(signed: tuple[str, ...], present: list[bytes]) -> str:
+    """Say what a signature leaves out that changes the request's meaning; empty for a sound one."""
     if "host" not in signed and _AUTHORITY not in signed:
-        raise faults.invalid_signature("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
-    for name in headers:
+        return "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
+    for raw in present:
+        name = raw.decode("latin-1")
         if name.startswith("x-amz-") and name not in signed and name not in _ADDED_UNDERWAY:
-            raise faults.invalid_signature(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
+            return f"'{name}' must be a 'SignedHeader' in the AWS Authorization."
+    return ""
 
 
 @lru_cache(maxsize=256)
-def _prefixes(names: tuple[str, ...]) -> tuple[tuple[tuple[str, bytes], ...], bytes]:
-    """Return, per signed name, where its value lies and what stands before it; and the names joined."""
-    prefixes = tuple((_SENT_AS.get(name, name), name.encode() + b":") for name in names)
-    return prefixes, ";".join(names).encode()
+def _is_region(text: str) -> bool:
+    return _REGION_SHAPE.match(text) is not None
 
 
 @lru_cache(maxsize=64)

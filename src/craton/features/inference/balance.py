@@ -22,8 +22,6 @@ T = TypeVar("T")
 
 def order(route: Route) -> list[Target]:
     """The targets in the order of trying: weighted at random, then the fallbacks as they stand."""
-    if len(route.targets) == 1:
-        return list(route.targets)
     first = [target for target in route.targets if not target.fallback and target.weight > 0]
     # Exponential keys with rate = weight sort into a weighted random order without replacement.
     first.sort(key=lambda target: random.expovariate(target.weight))
@@ -32,6 +30,8 @@ def order(route: Route) -> list[Target]:
 
 async def first_answer(route: Route, ask: Callable[[Target], Awaitable[T]]) -> T:
     """The first answer that a target gives; the last fault if none does."""
+    if len(route.targets) == 1:
+        return await ask(route.targets[0])
     targets = order(route)
     for position, target in enumerate(targets, 1):
         try:

@@ -73,11 +73,22 @@ class Compiler:
             api_key=secret(given.api_key),
             timeout_s=given.timeout_s,
             quirks=given.quirks,
+            region=given.region,
+            access_key_id=secret(given.access_key_id),
+            secret_access_key=secret(given.secret_access_key),
+            session_token=secret(given.session_token),
+            native=self.native(given.model or table.id) if given.provider == "bedrock" else "",
         )
         provider = self.provider(upstream)
         return Target(
             provider, upstream.model, given.weight, given.fallback, given.timeout_s, quirks=dict(given.quirks)
         )
+
+    def native(self, model: str) -> str:
+        """The schema of a model of the real Bedrock, by its id, inference profile or ARN; "" for one nobody knows."""
+        name = model.rpartition("/")[2]
+        found = self.catalog.find(name) or self.catalog.find(name.partition(".")[2])
+        return found.dialect if found is not None else ""
 
     def local(self, model: LocalModel) -> Provider:
         return self.provider(Upstream(provider="local", base_url="", model=model.id))

@@ -21,6 +21,8 @@ from craton.models.canon.request import ConverseRequest
 from craton.models.dialects.dialect import Dialect, InvocationMetrics, Shown, StreamReader, StreamWriter
 
 NO_STREAM = "The model is unsupported for streaming"
+_METRICS = b'"amazon-bedrock-invocationMetrics"'
+_MEMBERS: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def agrees(target: Target, dialect: Dialect) -> bool:
@@ -135,6 +137,8 @@ def metrics(call: Call, used: Usage, first_ms: int) -> InvocationMetrics:
 
 def with_metrics(chunk: bytes, found: InvocationMetrics) -> bytes:
     """A chunk with `amazon-bedrock-invocationMetrics` as its last member; the chunk is a JSON object."""
-    member = b'"amazon-bedrock-invocationMetrics":' + msgspec.json.encode(found)
+    if _METRICS in chunk:  # a target that is another Bedrock has told its own
+        return msgspec.json.encode({**_MEMBERS.decode(chunk), "amazon-bedrock-invocationMetrics": found})
+    member = _METRICS + b":" + msgspec.json.encode(found)
     inner = chunk.strip()[1:-1].strip() if chunk else b""
     return b"{" + inner + (b"," if inner else b"") + member + b"}"

@@ -72,11 +72,14 @@ def check(request: ConverseRequest, able: Capabilities, max_output_tokens: int, 
     if streaming and not able.stream:
         raise validation("The model is unsupported for streaming")
     check_turns(messages, able)
+    plain = request.tool_config is None
     for turn, message in enumerate(messages):
-        check_content(turn, message, able)
-    check_tools(request, messages, able, streaming=streaming)
+        plain = check_content(turn, message, able) and plain
+    if not plain:
+        check_tools(request, messages, able, streaming=streaming)
     check_inference(request, able, max_output_tokens)
-    check_cache_points(request, messages)
+    if not plain or len(request.system or ()) > MAX_CACHE_POINTS:
+        check_cache_points(request, messages)
 
 
 def check_turns(messages: list[Message], able: Capabilities) -> None:
@@ -96,8 +99,10 @@ def check_turns(messages: list[Message], able: Capabilities) -> None:
         )
 
 
-def check_content(turn: int, message: Message, able: Capabilities) -> None:
+def check_content(turn: int, message: Message, able: Capabilities) -> bool:
+    """Whether the message holds nothing but text, as most do; no rule about tools or caches can then break."""
     images = documents = 0
+    plain = True
     has_text = False
     for position, block in enumerate(message.content):
         if block.text is not None:
@@ -106,6 +111,7 @@ def check_content(turn: int, message: Message, able: Capabilities) -> None:
                 raise validation(BLANK_TEXT.format(turn=turn, block=position))
             continue
         kind = block.kind
+        plain = False
         if message.role == "system" and kind not in ("toolAddition", "toolRemoval"):
             raise validation(
                 "Messages with the system role can only contain toolAddition and toolRemoval content blocks."
@@ -121,6 +127,7 @@ def check_content(turn: int, message: Message, able: Capabilities) -> None:
         raise validation(f"The number of documents at messages.{turn}.content exceeds the maximum of {MAX_DOCUMENTS}.")
     if documents and not has_text:
         raise validation(TEXT_WITH_DOCUMENT)
+    return plain
 
 
 # Blocks that only some families take: member of the block → flag of the family.
@@ -133,7 +140,10 @@ def check_block(turn: int, position: int, message: Message, block: ContentBlock,
     if flag is not None and not getattr(able, flag):
         raise validation(NO_BLOCK.format(kind=kind))
     where = f"messages.{turn}.content.{position}"
-    if (kind in _USER_ONLY and message.role != "user") or (kind == "toolUse" and message.role != "assistant"):
+    # What a tool of the vendor's own gave stands in the assistant's turn, beside its call.
+    vendors = block.tool_result is not None and block.tool_result.type is not None
+    users = kind in _USER_ONLY and not vendors
+    if (users and message.role != "user") or (kind == "toolUse" and message.role != "assistant"):
         raise validation(
             f"The {kind} content block at {where} is not allowed in a message with the role {message.role}."
         )
@@ -169,14 +179,22 @@ def check_tools(request: ConverseRequest, messages: list[Message], able: Capabil
     for turn, message in enumerate(messages):
         if message.role == "system":
             continue
-        results = [block.tool_result.tool_use_id for block in message.content if block.tool_result is not None]
+        results = [
+            block.tool_result.tool_use_id
+            for block in message.content
+            if block.tool_result is not None and block.tool_result.type is None
+        ]
         uses_tools = uses_tools or bool(called or results)
         if len(results) > len(called):
             raise validation(TOO_MANY_RESULTS.format(turn=turn))
         missing = [ident for ident in called if ident not in results]
         if missing:
             raise validation(RESULTS_MISSING.format(turn=turn, ids=", ".join(missing)))
-        called = [block.tool_use.tool_use_id for block in message.content if block.tool_use is not None]
+        called = [
+            block.tool_use.tool_use_id
+            for block in message.content
+            if block.tool_use is not None and block.tool_use.type is None
+        ]
     config = request.tool_config
     if config is None:
         if uses_tools:
@@ -218,6 +236,16 @@ def check_inference(request: ConverseRequest, able: Capabilities, max_output_tok
     config = request.inference_config
     if config is None:
         return
+    if not (able.stop_sequences and able.temperature and able.top_p):
+        check_fields(config, able)
+    if able.deprecated or not able.temperature_with_top_p or able.max_stop_sequences is not None:
+        check_parameters(config, able)
+    if config.max_tokens is not None and config.max_tokens > max_output_tokens:
+        raise validation(TOO_MANY_TOKENS.format(limit=max_output_tokens))
+
+
+def check_fields(config: InferenceConfig, able: Capabilities) -> None:
+    """What Bedrock itself refuses for some families."""
     for value, allowed, field in (
         (config.stop_sequences or None, able.stop_sequences, "stopSequences"),
         (config.temperature, able.temperature, "temperature"),
@@ -225,9 +253,6 @@ def check_inference(request: ConverseRequest, able: Capabilities, max_output_tok
     ):
         if value is not None and not allowed:
             raise validation(NO_FIELD.format(field=field))
-    check_parameters(config, able)
-    if config.max_tokens is not None and config.max_tokens > max_output_tokens:
-        raise validation(TOO_MANY_TOKENS.format(limit=max_output_tokens))
 
 
 def check_parameters(config: InferenceConfig, able: Capabilities) -> None:

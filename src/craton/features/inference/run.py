@@ -29,20 +29,14 @@ _MODES = {b"strict": "strict", b"lenient": "lenient"}
 
 def resolve(call: Call, model_id: str, action: str) -> Resolved:
     """The route that the caller named and may use."""
-    resolved: Resolved = call.app.live.routes.resolve(model_id, call.account, call.region)
+    resolved: Resolved = call.app.live.routes.resolve(model_id, call.caller.account, call.region)
     call.authorize(action, *resolved.resources)
     return resolved
 
 
 def attempt(call: Call, resolved: Resolved, target: Target, ledger: Ledger) -> Attempt:
-    return Attempt(
-        model=target.model,
-        ledger=ledger,
-        deadline=call.app.clock.monotonic() + target.timeout_s,
-        request_id=call.request_id,
-        max_tokens=resolved.route.max_output_tokens,
-        quirks=target.quirks,
-    )
+    deadline = call.app.clock.monotonic() + target.timeout_s
+    return Attempt(target.model, ledger, deadline, call.request_id, resolved.route.max_output_tokens, target.quirks)
 
 
 def ledger_of(call: Call) -> Ledger:
@@ -136,7 +130,8 @@ async def finished(
 def check(resolved: Resolved, request: ConverseRequest, *, streaming: bool) -> None:
     """Bedrock's rules for Converse; `[compat] relaxed` lifts none of those about form."""
     rules.check(request, resolved.route.capabilities, resolved.route.max_output_tokens, streaming=streaming)
-    fields.check_paths(request.additional_model_response_field_paths)
+    if request.additional_model_response_field_paths:
+        fields.check_paths(request.additional_model_response_field_paths)
 
 
 def add_fields(call: Call, resolved: Resolved, request: ConverseRequest, reply: ConverseReply) -> None:

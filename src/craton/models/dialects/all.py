@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from craton.models.dialects.ai21_j2 import AI21Jurassic2
 from craton.models.dialects.ai21_jamba import AI21Jamba
+from craton.models.dialects.amazon_converse import AmazonConverse
 from craton.models.dialects.anthropic_messages import AnthropicMessages
 from craton.models.dialects.anthropic_text import AnthropicText
+from craton.models.dialects.cohere_chat_v2 import CohereChatV2
 from craton.models.dialects.cohere_command import CohereCommand
 from craton.models.dialects.cohere_command_r import CohereCommandR
 from craton.models.dialects.deepseek_r1 import DeepSeekR1
 from craton.models.dialects.dialect import Dialect
+from craton.models.dialects.gemini import Gemini
 from craton.models.dialects.meta_llama import MetaLlama
 from craton.models.dialects.mistral_chat import MistralChat
 from craton.models.dialects.mistral_text import MistralText
@@ -33,6 +36,9 @@ DIALECTS: tuple[Dialect, ...] = (
     MistralChat(),
     DeepSeekR1(),
     WriterPalmyra(),
+    AmazonConverse(),
+    CohereChatV2(),
+    Gemini(),
 )
 _BY_NAME = {dialect.name: dialect for dialect in DIALECTS}
 

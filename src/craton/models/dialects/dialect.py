@@ -17,19 +17,16 @@ from craton.models.canon.reply import ConverseReply
 from craton.models.canon.request import ConverseRequest
 
 
-class Ledger:
+class Ledger(msgspec.Struct, eq=False, kw_only=True):
     """What a translation could not carry, by the caller's own path (`inferenceConfig.topK`, `messages.0.content.1.audio`).
 
     `dropped` was left out and is named in the response header; `emulated` was carried by other means. A strict
     ledger refuses the first drop with ValidationException, which ends the translation before anything is sent.
     """
 
-    __slots__ = ("dropped", "emulated", "strict")
-
-    def __init__(self, *, strict: bool = False) -> None:
-        self.strict = strict
-        self.dropped: list[str] = []
-        self.emulated: list[str] = []
+    strict: bool = False
+    dropped: list[str] = []
+    emulated: list[str] = []
 
     def drop(self, path: str) -> None:
         if self.strict:

@@ -96,15 +96,21 @@ def _read_part(part: native.UserPart, at: str) -> ContentBlock:
         return ContentBlock(audio=canon.AudioBlock(sound.format, source))
     if isinstance(part, native.File):
         return ContentBlock(document=_read_file(part.file, at))
-    url = part.image_url.url if isinstance(part, native.Image) else part.video_url.url
-    media_type, data = _read_data_url(url, at)
     if isinstance(part, native.Image):
-        if media_type not in _IMAGES:
-            raise _unsupported(media_type, _IMAGES)
-        return ContentBlock(image=canon.ImageBlock(_IMAGES[media_type], canon.MediaSource(bytes=data)))
+        kind, data = read_image(part.image_url.url, at)
+        return ContentBlock(image=canon.ImageBlock(kind, canon.MediaSource(bytes=data)))
+    media_type, data = _read_data_url(part.video_url.url, at)
     if media_type not in _VIDEOS:
         raise _unsupported(media_type, _VIDEOS)
     return ContentBlock(video=canon.VideoBlock(_VIDEOS[media_type], canon.MediaSource(bytes=data)))
+
+
+def read_image(url: str, at: str) -> tuple[canon.ImageFormat, bytes]:
+    """Format and bytes of an image's data URL; `at` is its place in the body. Raises ValidationException."""
+    media_type, data = _read_data_url(url, at)
+    if media_type not in _IMAGES:
+        raise _unsupported(media_type, _IMAGES)
+    return _IMAGES[media_type], data
 
 
 def _read_file(file: native.NamedFile, at: str) -> canon.DocumentBlock:

@@ -20,7 +20,7 @@ from craton.models.dialects.openai_chat_content import reasoning_block
 from craton.models.dialects.plain_text import cited_text
 from craton.models.dialects.tool_calls import INVALID_TOOL_USE, arguments, tool_use_id
 
-_REPLY = msgspec.json.Decoder(native.Reply)
+_read = msgspec.json.Decoder(native.Reply).decode
 
 UNREADABLE = "The model's answer could not be read."
 
@@ -77,9 +77,11 @@ def write_usage(used: Usage) -> dict[str, Any]:
 
 def split_head(text: str, tag: str) -> tuple[str, str]:
     """The reasoning in `tag` at the head of a text, and the rest; no reasoning if the text does not begin so."""
+    if not tag:
+        return "", text
     opening, closing = f"<{tag}>", f"</{tag}>"
     lead = text.lstrip()
-    if not tag or not lead.startswith(opening):
+    if not lead.startswith(opening):
         return "", text
     reasoning, _, rest = lead[len(opening) :].partition(closing)
     return reasoning, rest.lstrip("\n")
@@ -88,7 +90,7 @@ def split_head(text: str, tag: str) -> tuple[str, str]:
 def read_reply(body: bytes, head_tag: str) -> ConverseReply:
     """Raises ModelErrorException if the body is no completion, or a tool call's arguments are no JSON object."""
     try:
-        read = _REPLY.decode(body)
+        read = _read(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise model_error(UNREADABLE) from None
     choice = read.choices[0]
@@ -104,6 +106,10 @@ def read_reply(body: bytes, head_tag: str) -> ConverseReply:
 
 
 def _read_message(message: native.ReplyMessage, head_tag: str) -> list[ContentBlock]:
+    if type(message.content) is str and message.content and not (head_tag or message.tool_calls):
+        thoughts = message.reasoning_content or message.reasoning
+        if not thoughts:  # what nearly every answer is
+            return [ContentBlock(message.content)]
     text = _text_of(message.content) or message.refusal or ""
     thoughts, text = split_head(text, head_tag)
     thoughts = message.reasoning_content or message.reasoning or thoughts

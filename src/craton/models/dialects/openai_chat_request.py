@@ -6,6 +6,7 @@ What the canon cannot hold of a member stays native among the extra fields and w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ from craton.models.dialects.tool_calls import output_schema
 
 _BODY = msgspec.json.Decoder(native.Body)
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
+_encode = msgspec.json.Encoder().encode
 _ANY_OBJECT = Raw(b'{"type":"object","properties":{}}')
 _CANONICAL = frozenset(native.Body.__struct_encode_fields__)
 _NULL = Raw(b"null")
@@ -131,27 +133,40 @@ def write_request(request: ConverseRequest, out: Outgoing) -> bytes:
         body["stream"] = True
         if out.quirks.get("usage") is not False:
             body["stream_options"] = {"include_usage": True}
-    config = request.inference_config or InferenceConfig()
-    for name, value in (
-        ("max_tokens", config.max_tokens),
-        ("temperature", config.temperature),
-        ("top_p", config.top_p),
-        ("stop", config.stop_sequences),
-    ):
-        if value is not None:
-            body[name] = value
+    config = request.inference_config
+    if config is not None:
+        _write_inference(config, body)
     if request.tool_config is not None:
         _write_tools(request.tool_config, body, out.ledger)
     if request.output_config is not None:
         _write_output(request.output_config, body)
-    _write_platform(request, body, out.ledger)
-    extras.merge(request.additional_model_request_fields, fields_of(out.quirks), body, out.ledger)
-    limit = out.quirks.get("max_tokens")
+    if request.service_tier is not None or request.performance_config is not None:
+        _write_platform(request, body, out.ledger)
+    if request.additional_model_request_fields:
+        extras.merge(request.additional_model_request_fields, fields_of(out.quirks), body, out.ledger)
+    if out.quirks:
+        _apply(out.quirks, request, body)
+    return _encode(body)
+
+
+def _write_inference(config: InferenceConfig, body: extras.Body) -> None:
+    if config.max_tokens is not None:
+        body["max_tokens"] = config.max_tokens
+    if config.temperature is not None:
+        body["temperature"] = config.temperature
+    if config.top_p is not None:
+        body["top_p"] = config.top_p
+    if config.stop_sequences is not None:
+        body["stop"] = config.stop_sequences
+
+
+def _apply(quirks: Mapping[str, object], request: ConverseRequest, body: extras.Body) -> None:
+    """What one server wants of a body that is otherwise whole."""
+    limit = quirks.get("max_tokens")
     if isinstance(limit, str) and "max_tokens" in body:
         body[limit] = body.pop("max_tokens")
-    if out.quirks.get("prefill") and request.messages and request.messages[-1].role == "assistant":
+    if quirks.get("prefill") and request.messages and request.messages[-1].role == "assistant":
         body |= {"continue_final_message": True, "add_generation_prompt": False}
-    return msgspec.json.encode(body)
 
 
 def _write_messages(request: ConverseRequest, habits: Habits, ledger: Ledger) -> list[dict[str, Any]]:

@@ -37,6 +37,8 @@ USUAL = Habits()
 
 def write_system(system: list[SystemBlock], habits: Habits, ledger: Ledger) -> Json | None:
     """One message, since chat templates take one at most."""
+    if len(system) == 1 and system[0].text is not None:  # what nearly every system prompt is
+        return {"role": habits.system, "content": system[0].text}
     texts: list[str] = []
     for position, block in enumerate(system):
         guarded = block.guard_content

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 from math import inf
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from craton.models.providers.transport import BadReply, TransportError
 
 if TYPE_CHECKING:
@@ -20,37 +22,39 @@ if TYPE_CHECKING:
 _HEAD, _DATA, _END = 0, 1, 2
 
 
-class Answer:
-    """A `transport.Response` fed by a Connection; it outlives the connection once it is complete."""
+class Answer(msgspec.Struct, eq=False):
+    """A `transport.Response` fed by a Connection; it outlives the connection once it is complete.
 
-    __slots__ = (
-        "_connection", "_idle_s", "_level", "_loop", "_pieces", "_waiter",
-        "begun", "complete", "deadline", "error", "headers", "held", "limit", "on_reused", "size", "status",
-    )  # fmt: skip
+    `on_reused`: the server may have given the connection up before we asked. `begun`: the head is here. `limit`: of
+    the whole body, set by who reads it whole. `size`: bytes of body that came, `held`: of these, those that wait.
+    """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, connection: Connection, deadline: float) -> None:
-        self.status = 0
-        self.headers: dict[bytes, bytes] = {}
-        self.begun = False  # the head is here
-        self.complete = False
-        self.on_reused = connection.reused  # the server may have given the connection up before we asked
-        self.error: TransportError | None = None
-        self.deadline = deadline
-        self.limit = inf  # of the whole body, set by who reads it whole
-        self.size = 0  # bytes of body that came
-        self.held = 0  # of these, bytes that wait for the reader
-        self._pieces: list[bytes] = []
-        self._connection: Connection | None = connection
-        self._loop = loop
-        self._level = _HEAD
-        self._idle_s = 0.0
-        self._waiter: asyncio.Future[None] | None = None
+    _loop: asyncio.AbstractEventLoop
+    _connection: Connection | None
+    deadline: float
+    on_reused: bool
+    status: int = 0
+    headers: dict[bytes, bytes] = {}
+    begun: bool = False
+    complete: bool = False
+    error: TransportError | None = None
+    limit: float = inf
+    size: int = 0
+    held: int = 0
+    idle_s: float = 0.0
+    _pieces: list[bytes] = []
+    _level: int = _HEAD
+    _waiter: asyncio.Future[None] | None = None
 
     # --- the reader's side --------------------------------------------------------------------------------------
 
     async def head(self) -> None:
         """Wait for the status and the headers."""
-        await self._reach(_HEAD)
+        self._level = _HEAD
+        if not self._reached():
+            await self._wait()
+        if self.error is not None and not self.begun:  # what came before a failure is still given out
+            raise self.error
 
     async def read(self, limit: int) -> bytes:
         """The whole body, of at most `limit` bytes."""
@@ -59,9 +63,13 @@ class Answer:
         if self.size > limit:
             self.abort()
             raise BadReply("the upstream's answer is too large")
-        if self._connection is not None:
-            self._connection.resume(self.deadline)
-        await self._reach(_END)
+        connection = self._connection
+        if connection is not None and connection.paused:
+            connection.resume(self.deadline)
+        if not self._reached():
+            await self._wait()
+        if self.error is not None:
+            raise self.error
         return self._take()
 
     async def next_chunk(self) -> bytes:
@@ -69,7 +77,11 @@ class Answer:
         if not self._pieces:
             if self.complete:
                 return b""
-            await self._reach(_DATA)
+            self._level = _DATA
+            if not self._reached():
+                await self._wait()
+            if self.error is not None and not self._pieces:
+                raise self.error
         return self._take()
 
     def chunks(self, idle_s: float) -> AsyncIterator[bytes]:
@@ -83,13 +95,13 @@ class Answer:
 
     def idle_after(self, idle_s: float) -> None:
         """From the first byte of the body on, only silence of `idle_s` seconds ends the answer."""
-        self._idle_s = idle_s
+        self.idle_s = idle_s
         if self.size and self._connection is not None:
             self.touch(self._connection)
 
     def release(self) -> None:
         """Let what is left pass by for a moment, so that the connection can be used again."""
-        connection, self._idle_s = self._connection, 0.0
+        connection, self.idle_s = self._connection, 0.0
         if connection is not None:
             connection.drain(self)
 
@@ -103,21 +115,12 @@ class Answer:
         pieces, self._pieces, self.held = self._pieces, [], 0
         connection = self._connection
         if connection is not None and connection.paused:
-            connection.resume(self._loop.time() + self._idle_s if self._idle_s else self.deadline)
+            connection.resume(self._loop.time() + self.idle_s if self.idle_s else self.deadline)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    async def _reach(self, level: int) -> None:
-        self._level = level
-        if not self._reached():
-            self._waiter = waiter = self._loop.create_future()
-            try:
-                await waiter
-            finally:
-                self._waiter = None
-        # What came before a failure is still given out: the head, then the pieces.
-        came = self.begun if level == _HEAD else level == _DATA and bool(self._pieces)
-        if self.error is not None and not came:
-            raise self.error
+    def _wait(self) -> asyncio.Future[None]:
+        self._waiter = waiter = self._loop.create_future()
+        return waiter
 
     def _reached(self) -> bool:
         if self.complete or self.error is not None:
@@ -125,6 +128,11 @@ class Answer:
         return self.begun if self._level == _HEAD else (self._level == _DATA and self.held > 0)
 
     # --- the connection's side ----------------------------------------------------------------------------------
+
+    @property
+    def ends_with_connection(self) -> bool:
+        """Whether the upstream says the end by closing."""
+        return b"content-length" not in self.headers and b"transfer-encoding" not in self.headers
 
     @property
     def whole(self) -> bool:
@@ -138,13 +146,15 @@ class Answer:
 
     def touch(self, connection: Connection) -> None:
         """Bytes came: a stream's deadline moves on (not while it is paused: what was under way still comes then)."""
-        if self._idle_s and not connection.paused:
-            connection.watch(self._loop.time() + self._idle_s)
+        if self.idle_s and not connection.paused:
+            connection.watch(self._loop.time() + self.idle_s)
 
     def wake(self) -> None:
         waiter = self._waiter
-        if waiter is not None and self._reached() and not waiter.done():
-            waiter.set_result(None)
+        if waiter is not None and self._reached():
+            self._waiter = None
+            if not waiter.done():  # its reader may have been cancelled
+                waiter.set_result(None)
 
     def end(self, error: TransportError | None = None) -> None:
         """The connection lets go of this answer: it is complete, or failed with `error`."""

@@ -19,6 +19,8 @@ from craton.models.providers.answer import Answer
 from craton.models.providers.transport import BadReply, ConnectionLost, DeadlineExceeded, Limits, TransportError
 
 _KEPT_FOR = re.compile(rb"timeout=(\d{1,9})")
+# A server that tells for how long it keeps an idle connection is left this much earlier.
+_MARGIN_S = 1.0
 
 
 class _SecondAnswerError(Exception):
@@ -40,13 +42,15 @@ class Connection(asyncio.Protocol):
         self.reused = False  # an earlier request was answered on it
         self.idle_until = 0.0
         self.counted = False  # the pool counts it as one of its own
-        self.kept_for_s = inf  # as the server says in `Keep-Alive: timeout=N`
+        self.kept_for_s = limits.idle_timeout_s  # or less, as the server says in `Keep-Alive: timeout=N`
         self.loop = loop
         self._limits = limits
         self._on_free = on_free
         self._on_gone = on_gone
         self._answer: Answer | None = None
-        # The parser calls `on_body` for every chunk: a list's own method costs no Python frame.
+        # The parser calls these for every header and chunk: a dict's and a list's own methods cost no Python frame.
+        self._headers: dict[bytes, bytes] = {}
+        self.on_header = self._headers.__setitem__
         self._body: list[bytes] = []
         self.on_body = self._body.append
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
@@ -56,11 +60,9 @@ class Connection(asyncio.Protocol):
         self._received = False
         self._overhead = 0  # bytes since the last bit of body
         self._keep_alive = True
-        self._until_close = False
         self._done = False
         self._stray = False
         self._status = 0
-        self._headers: dict[bytes, bytes] = {}
         self._drain_until = inf  # bytes of body after which an unwanted answer is cut
 
     # --- what the pool does ---------------------------------------------------------------------------------------
@@ -74,7 +76,8 @@ class Connection(asyncio.Protocol):
         transport = self.transport
         if transport is None:
             raise ConnectionLost(received=False)
-        answer = self._answer = Answer(self.loop, self, deadline)
+        answer = self._answer = Answer(self.loop, self, deadline, self.reused)
+        self._headers.clear()  # trailers of the answer before
         self._received = self._done = self._stray = False
         self._overhead = 0
         self._drain_until = inf
@@ -157,7 +160,8 @@ class Connection(asyncio.Protocol):
             answer.put(body[0] if len(body) == 1 else b"".join(body))
             body.clear()
             self._overhead = 0
-            answer.touch(self)
+            if answer.idle_s:
+                answer.touch(self)
         else:
             self._overhead += len(data)
         if broken:
@@ -178,7 +182,7 @@ class Connection(asyncio.Protocol):
             self._timer = None
         answer, self._answer = self._answer, None
         if answer is not None:
-            whole = answer.begun and self._until_close and exc is None
+            whole = answer.begun and answer.ends_with_connection and exc is None
             answer.end(None if whole else ConnectionLost(received=self._received))
         self._on_gone(self)
 
@@ -199,7 +203,7 @@ class Connection(asyncio.Protocol):
         answer.end(None if fits else BadReply("the upstream's answer is too large"))
         if b"keep-alive" in answer.headers:
             told = _KEPT_FOR.search(answer.headers[b"keep-alive"])
-            self.kept_for_s = float(told[1]) if told else inf
+            self.kept_for_s = min(self._limits.idle_timeout_s, float(told[1]) - _MARGIN_S if told else inf)
         transport = self.transport
         # A server that answers before it has read the request, or sends more than one answer, is not used again.
         clean = self._keep_alive and not self._stray and transport is not None
@@ -224,20 +228,16 @@ class Connection(asyncio.Protocol):
         if self._done:  # nothing of a second answer may be taken for the first's
             raise _SecondAnswerError
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._done:
-            self._headers[name.lower()] = value
-
     def on_headers_complete(self) -> None:
         parser, answer = self._parser, self._answer
         if parser is None or answer is None or self._done:
             return
-        headers, self._headers = self._headers, {}
+        headers = {name.lower(): value for name, value in self._headers.items()}
+        self._headers.clear()
         self._status = status = parser.get_status_code()
         if status < 200:
             return
         self._keep_alive = parser.should_keep_alive()
-        self._until_close = b"content-length" not in headers and b"transfer-encoding" not in headers
         answer.status = status
         answer.headers = headers
         answer.begun = True

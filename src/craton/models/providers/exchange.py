@@ -7,7 +7,7 @@ early ends the upstream connection at once. It knows no vendor: path, headers, b
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Protocol, TypeVar
 
 from craton.aws.wire.faults import Fault, model_error, model_stream_error
@@ -58,16 +58,33 @@ class Sink(Protocol[Item]):
         ...
 
 
+class Framing(Protocol):
+    """Bytes of a stream → its events: (type or "", data). What came before a Fault in `data` is given out first."""
+
+    def feed(self, data: bytes) -> Iterable[sse.Event]: ...
+
+
 class Exchange:
     """Exchanges with one upstream.
 
     Args:
         end_data, end_event: the data, or the type, of the event after which the upstream has nothing more to say.
+        framing: how its streams are cut into events.
+        refusal: the Fault of an answer that is no success; what `faults.from_status` takes and gives.
     """
 
     def __init__(
-        self, transport: Transport, upstream: Upstream, *, end_data: bytes = b"[DONE]", end_event: str = "[none]"
+        self,
+        transport: Transport,
+        upstream: Upstream,
+        *,
+        end_data: bytes = b"[DONE]",
+        end_event: str = "[none]",
+        framing: Callable[[], Framing] = sse.Parser,
+        refusal: Callable[..., Fault] = faults.from_status,
     ) -> None:
+        self._framing = framing
+        self._fault_of = refusal
         self._transport = transport
         self._secret = upstream.api_key
         self._quirks = upstream.quirks
@@ -87,7 +104,7 @@ class Exchange:
         except TransportError as error:
             raise faults.from_transport(error, model=attempt.model) from error
         if whole.status != 200:
-            raise faults.from_status(whole.status, whole.headers, whole.body, model=attempt.model, secret=self._secret)
+            raise self._fault_of(whole.status, whole.headers, whole.body, model=attempt.model, secret=self._secret)
         if b'"error"' in whole.body[:_ERROR_WITHIN]:
             told = faults.from_error_body(whole.body, model=attempt.model, secret=self._secret)
             if told is not None:
@@ -112,7 +129,7 @@ class Exchange:
     ) -> AsyncGenerator[list[Item]]:
         """What `sink` makes of the answer's events: one list per read of the socket, none of them empty."""
         response = await self._open(path, headers, body, attempt)
-        parser = sse.Parser()
+        parser = self._framing()
         ended = shown = finished = False
         try:
             while not ended and (data := await response.next_chunk()):
@@ -143,7 +160,7 @@ class Exchange:
             if not finished:
                 response.abort()
 
-    def _feed(self, parser: sse.Parser, data: bytes, sink: Sink[Item], items: list[Item]) -> bool:
+    def _feed(self, parser: Framing, data: bytes, sink: Sink[Item], items: list[Item]) -> bool:
         """Add to `items` what `data` brings; whether the upstream's last event was there."""
         for event, payload in parser.feed(data):
             items += sink.feed(payload, event)
@@ -172,7 +189,7 @@ class Exchange:
         finally:
             response.abort()
         if response.status != 200:
-            return faults.from_status(response.status, response.headers, body, model=model, secret=self._secret)
+            return self._fault_of(response.status, response.headers, body, model=model, secret=self._secret)
         return faults.from_error_body(body, model=model, secret=self._secret) or faults.unreadable(model)
 
 

@@ -29,9 +29,6 @@ from craton.models.providers.transport import (
     parse_address,
 )
 
-# A server that tells for how long it keeps an idle connection is left this much earlier.
-_MARGIN_S = 1.0
-
 
 @functools.cache
 def _system_trust() -> ssl.SSLContext:
@@ -130,8 +127,9 @@ class Pool:
     async def _send(self, message: bytes, body: bytes, deadline: float, *, fresh: bool) -> Answer:
         loop = asyncio.get_running_loop()
         connection = None if fresh else self._take(loop.time())
-        while connection is None or not connection.usable:  # what was handed on may have died on the way
-            connection = await self._obtain(loop, deadline)
+        while connection is None:
+            obtained = await self._obtain(loop, deadline)
+            connection = obtained if obtained.usable else None  # what was handed on may have died on the way
         self._active.add(connection)
         return connection.start(message, body, deadline)
 
@@ -201,8 +199,7 @@ class Pool:
         if self._closed or len(self._idle) >= self.limits.max_idle:
             connection.abort()
             return
-        now = connection.loop.time()
-        connection.idle_until = now + min(self.limits.idle_timeout_s, connection.kept_for_s - _MARGIN_S)
+        connection.idle_until = connection.loop.time() + connection.kept_for_s
         self._idle.append(connection)
         if self._sweeper is None:
             self._sweeper = connection.loop.call_later(self.limits.idle_timeout_s / 2, self._sweep)

@@ -18,7 +18,11 @@ from craton.models.dialects.dialect import Dialect, Ledger
 
 
 class Upstream(msgspec.Struct, frozen=True):
-    """Where a target is and how it is reached; the secret is already resolved."""
+    """Where a target is and how it is reached; the secrets are already resolved.
+
+    `region` and the three keys after it are for upstreams that want signed requests. `native` names the schema that
+    the model itself speaks, where the provider alone does not tell it (the real Bedrock).
+    """
 
     provider: str
     base_url: str
@@ -27,6 +31,11 @@ class Upstream(msgspec.Struct, frozen=True):
     timeout_s: float = 60.0
     connect_timeout_s: float = 5.0
     quirks: dict[str, object] = {}
+    region: str = ""
+    access_key_id: str = ""
+    secret_access_key: str = ""
+    session_token: str = ""
+    native: str = ""
 
 
 class Attempt(msgspec.Struct):

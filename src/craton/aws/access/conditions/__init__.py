@@ -1,0 +1,1 @@
+"""The operators of policy conditions: one file per family; `operators` joins them."""

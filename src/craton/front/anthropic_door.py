@@ -1,0 +1,124 @@
+"""The Anthropic door: Messages and their token count as Anthropic's own clients ask for them.
+
+Owns what is Anthropic's alone: named events, betas in a header, system messages among the turns, and the body of
+`count_tokens`. The schema is the dialect's, the inference `door_chat`'s.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from craton.aws.wire.faults import validation
+from craton.context import Call
+from craton.features.inference import run
+from craton.features.inference.routes import Resolved
+from craton.front.door_chat import Manner, answer, off_the_loop, resolve, settle
+from craton.front.door_faults import ANTHROPIC
+from craton.front.door_request import Asked, Events, Whole
+from craton.models.canon.request import ConverseRequest
+from craton.models.dialects.anthropic_messages import AnthropicMessages, beta_header
+from craton.models.dialects.malformed import decode_native
+
+NO_COUNT = "The provided model doesn't support counting tokens."
+NOT_BUILT = frozenset({"complete", "files", "skills", "organizations"})
+
+_DIALECT = AnthropicMessages(vendor=True)
+_MEMBERS = msgspec.json.Decoder(dict[str, Raw])
+_ROLES = msgspec.json.Decoder(list[dict[str, Any]])
+_SYSTEM_TURN = re.compile(rb'"role"\s*:\s*"system"')
+_BETA = re.compile(rb"[A-Za-z0-9._:-]{1,128}\Z")
+_TYPE = b'{"type":"'
+
+
+class _Peek(msgspec.Struct):
+    model: str
+    stream: bool | None = None
+
+
+_PEEK = msgspec.json.Decoder(_Peek)
+
+
+def named_event(chunk: bytes) -> bytes:
+    """A chunk as an event of its own type, which the dialect writes first."""
+    start = len(_TYPE)
+    return b"event: %b\ndata: %b\n\n" % (chunk[start : chunk.index(b'"', start)], chunk)
+
+
+def add_betas(call: Call, resolved: Resolved, request: ConverseRequest) -> None:
+    """Take the header's betas along if a target speaks the vendor's schema; to others they mean nothing."""
+    header = call.headers.get(b"anthropic-beta")
+    if header is None or all(target.provider.dialect.name != _DIALECT.name for target in resolved.route.targets):
+        return
+    betas = [name.strip() for name in header.split(b",")]
+    named = beta_header(request) + [name.decode("ascii") for name in betas if _BETA.match(name)]
+    if named:
+        fields = request.additional_model_request_fields or {}
+        request.additional_model_request_fields = {**fields, "anthropic_beta": list(dict.fromkeys(named))}
+
+
+MANNER = Manner(_DIALECT, named_event, b"", ANTHROPIC, add_betas)
+
+
+async def messages(asked: Asked) -> Whole | Events:
+    """POST /messages, whole or as a stream."""
+    request, streaming = await off_the_loop(asked.body, read_request)
+    return await answer(asked.call, MANNER, request, streaming=streaming)
+
+
+async def count_tokens(asked: Asked) -> Whole:
+    """POST /messages/count_tokens, by the target's own count."""
+    call = asked.call
+    request = await off_the_loop(asked.body, read_counted)
+    resolved = resolve(call, request.model_id, run.COUNT, ANTHROPIC)
+    if not resolved.route.capabilities.count_tokens:
+        raise validation(NO_COUNT)
+    settle(request)
+    add_betas(call, resolved, request)
+    return Whole(b'{"input_tokens":%d}' % await run.count_tokens(call, resolved, request))
+
+
+def read_request(body: bytes) -> tuple[ConverseRequest, bool]:
+    """The request, and whether its answer is to be a stream. Raises ValidationException."""
+    request = _DIALECT.read_request(gathered(body))
+    peek = _PEEK.decode(body)  # the dialect has held it against the schema
+    request.model_id = peek.model
+    return request, peek.stream is True
+
+
+def read_counted(body: bytes) -> ConverseRequest:
+    """The request of a count, which says nothing of how long the answer may be; the schema demands that."""
+    members = decode_native(_MEMBERS, body)
+    members.setdefault("max_tokens", Raw(b"1"))
+    return read_request(msgspec.json.encode(members))[0]
+
+
+def gathered(body: bytes) -> bytes:
+    """The body with system messages among the turns moved to the system prompt, where every model takes them.
+
+    The vendor's newer models take them where they stand; Converse has no place for them there.
+    """
+    if _SYSTEM_TURN.search(body) is None:
+        return body
+    members = decode_native(_MEMBERS, body)
+    try:
+        turns = _ROLES.decode(members.get("messages", Raw(b"[]")))
+        system = msgspec.json.decode(members.get("system", Raw(b"null")))
+    except msgspec.DecodeError:
+        return body  # the dialect tells what is wrong with it
+    found = [turn.get("content") for turn in turns if turn.get("role") == "system"]
+    if not found:
+        return body
+    parts = [part for content in (system, *found) for part in texts(content)]
+    kept = [turn for turn in turns if turn.get("role") != "system"]
+    return msgspec.json.encode({**members, "messages": kept, "system": parts})
+
+
+def texts(content: Any) -> list[Any]:
+    """Content as a list of parts."""
+    if isinstance(content, list):
+        return content
+    return [{"type": "text", "text": content}] if content else []

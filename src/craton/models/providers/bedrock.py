@@ -1,0 +1,139 @@
+"""Provider `bedrock`: the real Amazon Bedrock (or another Craton), asked with the target's own credentials.
+
+`base_url` names the host alone, such as `https://bedrock-runtime.us-east-1.amazonaws.com`; requests are signed for
+`region` with `access_key_id` and `secret_access_key` (and `session_token`), or carry `api_key` as a Bedrock API key.
+Conversations go by Converse; a native body goes by InvokeModel where the target's model speaks the caller's schema
+(`Upstream.native`). `model` is an id, an inference profile or an ARN. Source: botocore's model of bedrock-runtime.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import AsyncGenerator
+from urllib.parse import quote
+
+import msgspec
+
+from craton.aws.wire.faults import UNEXPECTED, model_stream_error
+from craton.models.canon.events import StreamEvent
+from craton.models.canon.reply import ConverseReply
+from craton.models.canon.request import ConverseRequest
+from craton.models.dialects.all import dialect_named
+from craton.models.dialects.amazon_converse import AmazonConverse
+from craton.models.dialects.dialect import Dialect
+from craton.models.providers import faults
+from craton.models.providers.aws_answers import EventFrames, bedrock_refusal
+from craton.models.providers.dial import open_transport
+from craton.models.providers.exchange import Exchange
+from craton.models.providers.provider import Attempt, Upstream
+from craton.models.providers.signed import Signing, secret_sent
+from craton.models.providers.transport import Limits, Transport
+
+SERVICE = "bedrock"
+
+_STREAM = (b"accept", b"application/vnd.amazon.eventstream")
+_WHOLE = (b"accept", b"application/json")
+_COUNTED = ("messages", "system", "toolConfig", "additionalModelRequestFields")
+
+
+class _Count(msgspec.Struct, rename="camel"):
+    input_tokens: int
+
+
+class _Payload(msgspec.Struct):
+    bytes: str
+
+
+_COUNT = msgspec.json.Decoder(_Count)
+_PAYLOAD = msgspec.json.Decoder(_Payload)
+_MEMBERS: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
+# The members that the real Bedrock puts on a native stream's last chunk.
+_METRICS = re.compile(rb'"amazon-bedrock-invocationMetrics"\s*:')
+
+
+class BedrockProvider:
+    """One upstream. `transport` is opened by its address unless one is given."""
+
+    name = "bedrock"
+
+    def __init__(self, upstream: Upstream, transport: Transport | None = None) -> None:
+        self._converse = AmazonConverse()
+        self.dialect: Dialect = dialect_named(upstream.native) or self._converse
+        limits = Limits(connect_timeout_s=upstream.connect_timeout_s)
+        self._transport = transport or open_transport(upstream.base_url, limits)
+        told = msgspec.structs.replace(upstream, api_key=secret_sent(upstream))
+        self._exchange = Exchange(self._transport, told, end_data=b"", framing=EventFrames, refusal=bedrock_refusal)
+        self._signing = Signing(upstream, SERVICE)
+
+    async def converse(self, request: ConverseRequest, attempt: Attempt) -> ConverseReply:
+        """A whole reply. Raises Fault."""
+        body = self._converse.write_request(request, self._exchange.outgoing(attempt, stream=False))
+        path = _path(attempt, b"converse")
+        return await self._exchange.converse(
+            self._converse, path, self._signing.headers(path, body, _WHOLE), body, attempt
+        )
+
+    def converse_stream(self, request: ConverseRequest, attempt: Attempt) -> AsyncGenerator[list[StreamEvent]]:
+        """Canonical events, one list per read of the socket. Raises Fault."""
+        body = self._converse.write_request(request, self._exchange.outgoing(attempt, stream=True))
+        path = _path(attempt, b"converse-stream")
+        headers = self._signing.headers(path, body, _STREAM)
+        return self._exchange.stream(path, headers, body, attempt, self._converse.reader())
+
+    async def invoke(self, body: bytes, attempt: Attempt) -> bytes:
+        """A native body, as it is, to the native reply."""
+        path = _path(attempt, b"invoke")
+        return await self._exchange.post(path, self._signing.headers(path, body, _WHOLE), body, attempt)
+
+    def invoke_stream(self, body: bytes, attempt: Attempt) -> AsyncGenerator[list[bytes]]:
+        """A native body, as it is, to native chunks."""
+        path = _path(attempt, b"invoke-with-response-stream")
+        headers = self._signing.headers(path, body, _STREAM)
+        return self._exchange.stream(path, headers, body, attempt, _Chunks())
+
+    async def count_tokens(self, request: ConverseRequest, attempt: Attempt) -> int:
+        """Input tokens as Bedrock counts them. Raises ValidationException for models that it does not count."""
+        written = self._converse.write_request(request, self._exchange.outgoing(attempt, stream=False))
+        members = {name: raw for name, raw in _MEMBERS.decode(written).items() if name in _COUNTED}
+        body = msgspec.json.encode({"input": {"converse": members}})
+        path = _path(attempt, b"count-tokens")
+        answer = await self._exchange.post(path, self._signing.headers(path, body, _WHOLE), body, attempt)
+        try:
+            return _COUNT.decode(answer).input_tokens
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise faults.unreadable(attempt.model) from error
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+
+class _Chunks:
+    """Payloads of InvokeModelWithResponseStream → the native chunks in them."""
+
+    __slots__ = ("_complete",)
+
+    def __init__(self) -> None:
+        self._complete = False
+
+    def feed(self, data: bytes, event: str = "") -> list[bytes]:
+        if event != "chunk":
+            return []
+        try:
+            chunk = base64.b64decode(_PAYLOAD.decode(data).bytes, validate=True)
+        except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error) as error:
+            raise model_stream_error(faults.UNREADABLE) from error
+        if _METRICS.search(chunk):
+            self._complete = True
+        return [chunk]
+
+    def close(self) -> list[bytes]:
+        """Raises Fault if the metrics, which end every native stream of Bedrock's, have not come."""
+        if not self._complete:
+            raise model_stream_error(UNEXPECTED)
+        return []
+
+
+def _path(attempt: Attempt, operation: bytes) -> bytes:
+    return b"/model/%b/%b" % (quote(attempt.model, safe="").encode(), operation)
