@@ -1,6 +1,7 @@
 """Prompts written by hand, as people and SDK examples type them, with words that a right answer must hold.
 
-Data and a small check only; this set is never trained on. Must not know the generator.
+Data and a small check only. The plainest prompts stand in the training templates too, since people do type them; the
+passages, reviews and texts here do not. Must not know the generator.
 """
 
 from __future__ import annotations

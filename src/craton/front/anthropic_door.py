@@ -28,7 +28,8 @@ NOT_BUILT = frozenset({"complete", "files", "skills", "organizations"})
 
 _DIALECT = AnthropicMessages(vendor=True)
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
-_ROLES = msgspec.json.Decoder(list[dict[str, Any]])
+_TURNS = msgspec.json.Decoder(list[dict[str, Raw]])
+_NULL, _SYSTEM = Raw(b"null"), Raw(b'"system"')
 _SYSTEM_TURN = re.compile(rb'"role"\s*:\s*"system"')
 _BETA = re.compile(rb"[A-Za-z0-9._:-]{1,128}\Z")
 _TYPE = b'{"type":"'
@@ -105,15 +106,15 @@ def gathered(body: bytes) -> bytes:
         return body
     members = decode_native(_MEMBERS, body)
     try:
-        turns = _ROLES.decode(members.get("messages", Raw(b"[]")))
-        system = msgspec.json.decode(members.get("system", Raw(b"null")))
-    except msgspec.DecodeError:
+        turns = _TURNS.decode(members.get("messages", Raw(b"[]")))
+        found = [msgspec.json.decode(turn.get("content", _NULL)) for turn in turns if turn.get("role") == _SYSTEM]
+        system = msgspec.json.decode(members.get("system", _NULL))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return body  # the dialect tells what is wrong with it
-    found = [turn.get("content") for turn in turns if turn.get("role") == "system"]
     if not found:
         return body
     parts = [part for content in (system, *found) for part in texts(content)]
-    kept = [turn for turn in turns if turn.get("role") != "system"]
+    kept = [turn for turn in turns if turn.get("role") != _SYSTEM]
     return msgspec.json.encode({**members, "messages": kept, "system": parts})
 
 

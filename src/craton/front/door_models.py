@@ -124,7 +124,7 @@ async def anthropic_list(asked: Asked) -> Whole:
 def page_size(given: str | None) -> int:
     if given is None:
         return _PAGE
-    if not given.isdecimal() or not 1 <= int(given) <= _LONGEST_PAGE:
+    if len(given) > 4 or not given.isdecimal() or not 1 <= int(given) <= _LONGEST_PAGE:
         raise DoorFault("invalid", f"limit: must be a number from 1 to {_LONGEST_PAGE}")
     return int(given)
 

@@ -40,7 +40,9 @@ def document(*statements: Mapping[str, Any], version: str = "2012-10-17") -> str
     return json.dumps({"Version": version, "Statement": list(statements)})
 
 
-def policy(*statements: Mapping[str, Any], kind: Kind = "identity", name: str = "p", version: str = "2012-10-17") -> Policy:
+def policy(
+    *statements: Mapping[str, Any], kind: Kind = "identity", name: str = "p", version: str = "2012-10-17"
+) -> Policy:
     return parse(document(*statements, version=version), kind, name)
 
 
@@ -60,7 +62,9 @@ def ask(
     return Request(subject=subject, action=action, resource=resource, keys=context, resource_account=owner)
 
 
-def met(operator: str, wanted: Sequence[str] | str, given: Any = None, *, variables: bool = True, **context: Any) -> bool:
+def met(
+    operator: str, wanted: Sequence[str] | str, given: Any = None, *, variables: bool = True, **context: Any
+) -> bool:
     """Whether a condition on the key `t:k` is met; `given` None means that the request has no such key."""
     values = (wanted,) if isinstance(wanted, str) else tuple(wanted)
     keys = {name.replace("_", ":", 1): value for name, value in context.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.unit.access.scenes import met
 
 GUARDRAIL = "arn:aws:bedrock:us-east-1:111122223333:guardrail/abc"

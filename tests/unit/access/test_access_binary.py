@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.unit.access.scenes import met
 
 
 @pytest.mark.parametrize(
     ("wanted", "given", "fits"),
-    [("aGVsbG8=", "aGVsbG8=", True), ("aGVsbG8=", "aGVsbG9=", True), ("aGVsbG8=", "d29ybGQ=", False), ("aGVsbG8=", "@", False)],
+    [
+        ("aGVsbG8=", "aGVsbG8=", True),
+        ("aGVsbG8=", "aGVsbG9=", True),
+        ("aGVsbG8=", "d29ybGQ=", False),
+        ("aGVsbG8=", "@", False),
+    ],
 )
 def test_bytes_are_compared(wanted, given, fits) -> None:
     """Values are equal when what they encode is: spare bits in the last character do not count."""

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.unit.access.scenes import met
 
 
 @pytest.mark.parametrize(
     ("wanted", "given", "fits"),
-    [("true", "true", True), ("True", "TRUE", True), ("true", "false", False), ("false", "false", True), ("true", "1", False)],
+    [
+        ("true", "true", True),
+        ("True", "TRUE", True),
+        ("true", "false", False),
+        ("false", "false", True),
+        ("true", "1", False),
+    ],
 )
 def test_bool(wanted, given, fits) -> None:
     """True is true in any case; a value that is neither true nor false fits nothing."""

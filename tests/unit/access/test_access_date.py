@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.unit.access.scenes import met
 
 NEW_YEAR = "2026-01-01T00:00:00Z"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from craton.aws.access.compile import PolicySet
 from craton.aws.access.evaluate import Policies, evaluate
 from tests.unit.access.scenes import (
@@ -169,12 +170,16 @@ def test_conditions_are_all_needed() -> None:
     sets = Policies(identity=policies(statement(Condition=condition)))
     good = {"aws_RequestedRegion": "us-west-2", "aws_PrincipalTag/Team": "art", "aws_SecureTransport": "true"}
     assert evaluate(ask(**good), sets).allowed
-    for name, value in (("aws_RequestedRegion", "eu-west-1"), ("aws_PrincipalTag/Team", "x"), ("aws_SecureTransport", "false")):
+    for name, value in (
+        ("aws_RequestedRegion", "eu-west-1"),
+        ("aws_PrincipalTag/Team", "x"),
+        ("aws_SecureTransport", "false"),
+    ):
         assert not evaluate(ask(**{**good, name: value}), sets).allowed
 
 
 def test_an_allow_never_widens_by_a_missing_variable() -> None:
-    """"Everything but ${x}" allows nothing to a request without x; as a Deny it denies all the more."""
+    """ "Everything but ${x}" allows nothing to a request without x; as a Deny it denies all the more."""
     written = {"Action": "*", "NotResource": "arn:aws:s3:::${aws:username}"}
     assert not evaluate(ask(), Policies(identity=policies({"Effect": "Allow", **written}))).allowed
     assert evaluate(ask(aws_username="x"), Policies(identity=policies({"Effect": "Allow", **written}))).allowed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from craton.aws.access.compile import PolicySet
 from craton.aws.access.evaluate import Decision, Policies, evaluate
 from craton.aws.access.explain import denial, draft, explain, fault
@@ -33,7 +34,10 @@ def test_implicit_denials(kind, words) -> None:
 
 def test_explicit_denials() -> None:
     """An explicit deny names its kind of policy, and the policy only where it has an ARN."""
-    for name, tail in (("inline", ""), ("arn:aws:iam::111122223333:policy/no", ": arn:aws:iam::111122223333:policy/no")):
+    for name, tail in (
+        ("inline", ""),
+        ("arn:aws:iam::111122223333:policy/no", ": arn:aws:iam::111122223333:policy/no"),
+    ):
         sets = Policies(identity=policies(statement("Deny"), name=name))
         text = denial(ask(), evaluate(ask(), sets))
         assert text.endswith(f"on resource: {CLAUDE} with an explicit deny in an identity-based policy{tail}")
@@ -65,13 +69,13 @@ def test_every_statement_is_accounted_for() -> None:
     assert told.deciding is not None
     assert (told.deciding.policy, told.deciding.statement, told.deciding.sid) == ("p", 3, "This")
     assert [(one.kind, one.outcome) for one in told.findings] == [
-        ("resource", "other principal"),
         ("identity", "other action"),
         ("identity", "other resource"),
         ("identity", "condition not met"),
         ("identity", "applies"),
+        ("resource", "other principal"),
     ]
-    assert told.findings[3].detail == "Bool aws:SecureTransport"
+    assert told.findings[2].detail == "Bool aws:SecureTransport"
 
 
 def test_a_refusal_is_explained() -> None:
@@ -98,7 +102,11 @@ def test_the_least_policy() -> None:
     assert len(drafted["Statement"]) == 3
     sets = Policies(identity=PolicySet([parse(json.dumps(drafted))]))
     assert all(evaluate(ask(action=action, resource=resource), sets).allowed for action, resource in calls)
-    for action, resource in [("bedrock:InvokeModel", STABILITY), ("s3:GetObject", "arn:aws:s3:::b/axbx$"), ("s3:PutObject", CLAUDE)]:
+    for action, resource in [
+        ("bedrock:InvokeModel", STABILITY),
+        ("s3:GetObject", "arn:aws:s3:::b/axbx$"),
+        ("s3:PutObject", CLAUDE),
+    ]:
         assert not evaluate(ask(action=action, resource=resource), sets).allowed
 
 

@@ -6,9 +6,10 @@ import re
 import time
 
 import pytest
-from craton.aws.access import match
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from craton.aws.access import match
 
 MODEL = "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-v2"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from craton.aws.access.conditions.operators import OPERATORS
 from tests.unit.access.scenes import met
 
@@ -80,7 +81,9 @@ class TestEveryOperator:
         assert met(operator, wanted, (fits, other)) is not OPERATORS[operator].negated
 
 
-@pytest.mark.parametrize("name", ["StringEqual", "stringequals", "ForSomeValues:StringEquals", "IfExists", "", "Null:Null"])
+@pytest.mark.parametrize(
+    "name", ["StringEqual", "stringequals", "ForSomeValues:StringEquals", "IfExists", "", "Null:Null"]
+)
 def test_unknown_operators_are_refused(name) -> None:
     """A name that is no operator's is an error."""
     with pytest.raises(ValueError, match="not a condition operator"):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from craton.aws.access.policy import RULES, MalformedPolicyDocument, parse
-from craton.aws.wire.faults import Fault
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from craton.aws.access.policy import RULES, MalformedPolicyDocument, parse
+from craton.aws.wire.faults import Fault
 from tests.unit.access.scenes import ACCOUNT, document, statement
 
 ALLOW = statement(action="bedrock:InvokeModel")
@@ -120,7 +121,9 @@ def test_documents_that_are_none(text) -> None:
 
 def test_a_name_given_twice_is_refused() -> None:
     """Two readers of a policy could disagree about a name that stands twice, so it is refused."""
-    fault = refusal('{"Version":"2012-10-17","Statement":{"Effect":"Deny","Effect":"Allow","Action":"*","Resource":"*"}}')
+    fault = refusal(
+        '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Effect":"Allow","Action":"*","Resource":"*"}}'
+    )
     assert "Effect, which is given twice" in fault.message
 
 
@@ -194,7 +197,7 @@ VALUES = st.recursive(
 )
 ELEMENTS = st.fixed_dictionaries(
     {},
-    optional={name: VALUES for name in ("Sid", "Principal", "NotAction", "NotResource", "Condition")}
+    optional=dict.fromkeys(("Sid", "Principal", "NotAction", "NotResource", "Condition"), VALUES)
     | {"Effect": st.sampled_from(["Allow", "Deny"]) | VALUES, "Action": WORDS | VALUES, "Resource": WORDS | VALUES},
 )
 

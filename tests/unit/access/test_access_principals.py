@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from craton.aws.access.principals import Principals, Strength
 from craton.aws.access.request import Subject
 from tests.unit.access.scenes import ACCOUNT, ANONYMOUS, OTHER, ROLE_ARN, ROOT, SERVICE, SESSION, USER, policy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.unit.access.scenes import met
 
 EQUALS = [
@@ -30,7 +31,9 @@ def test_like_knows_stars_and_question_marks(wanted, given, fits) -> None:
     assert met("StringNotLike", wanted, given) is not fits
 
 
-@pytest.mark.parametrize(("wanted", "given", "fits"), [("Bob", "bOB", True), ("bob", "bo", False), (["A", "b"], "B", True)])
+@pytest.mark.parametrize(
+    ("wanted", "given", "fits"), [("Bob", "bOB", True), ("bob", "bo", False), (["A", "b"], "B", True)]
+)
 def test_ignoring_case(wanted, given, fits) -> None:
     """The IgnoreCase operators differ from the plain ones in case alone."""
     assert met("StringEqualsIgnoreCase", wanted, given) is fits

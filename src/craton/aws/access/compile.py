@@ -1,9 +1,10 @@
 """Policies as a decision needs them: statements compiled once, found by action and by what the resource begins with.
 
 Owns `PolicySet`, made once per principal (or resource) and version, and its three-valued answer: the Deny that applies,
-else an Allow that applies, else None. The index: per action one slice (made at the action's first use, bounded), in it
-a table of whole ARNs and tables of prefixes by length, so a decision looks at the few statements that can apply, not at
-all. It must not know how the answers of several sets are weighed. Pure but for that memo.
+else an Allow that applies, else None. The index: per action one slice (made at the action's first use), in it a table of
+whole ARNs and tables of prefixes by length; and a memo of the statements that speak of an action and a resource, so that
+a decision tries their conditions and nothing else. Verdicts are never remembered, and both memos are bounded. It must
+not know how the answers of several sets are weighed. Pure but for those memos.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from craton.aws.access.variables import Keys
 Test = Callable[[Keys], bool]
 # There are about 450 actions in all; a caller of the simulator may invent names.
 _MAX_SLICES: Final = 1024
+# Pairs of action and resource whose statements are remembered. A principal that asks for more loses speed, not memory.
+_MAX_MEMO: Final = 512
+_MAX_RESOURCE: Final = 512
 
 
 class Rule:
@@ -60,10 +64,7 @@ class Rule:
 
     def holds(self, keys: Keys) -> bool:
         """Whether every condition is met."""
-        for test in self.tests:  # noqa: SIM110 - all() with a generator costs twice as much, on the hot path
-            if not test(keys):
-                return False
-        return True
+        return all(test(keys) for test in self.tests)
 
     def strength(self, request: Request) -> Strength:
         """How strongly it names the caller; policies without a Principal speak of whom they are attached to."""
@@ -73,93 +74,141 @@ class Rule:
         return f"Rule({self.policy!r}, {self.index}, {self.effect})"
 
 
+def rules_of(policy: Policy) -> tuple[Rule, ...]:
+    """Compile a policy once, for every principal that it is attached to."""
+    return tuple(Rule(policy, statement) for statement in policy.statements)
+
+
 class PolicySet:
     """Policies that count as one: all that is attached to a principal, or one boundary, or one resource's policy."""
 
-    __slots__ = ("_slices", "rules")
+    __slots__ = ("_memo", "_slices", "rules")
 
-    def __init__(self, policies: Iterable[Policy] = ()) -> None:
-        self.rules = tuple(Rule(policy, statement) for policy in policies for statement in policy.statements)
-        self._slices: dict[str, tuple[_Index, _Index]] = {}
+    def __init__(self, policies: Iterable[Policy] = (), rules: Iterable[Rule] = ()) -> None:
+        """Join policies; `rules` are those of policies that were compiled before and are shared by many principals."""
+        self.rules = (*(rule for policy in policies for rule in rules_of(policy)), *rules)
+        self._slices: dict[str, _Index] = {}
+        self._memo: dict[tuple[str, str], _Candidates] = {}
 
     def decide(self, request: Request) -> Rule | None:
         """The Deny that applies, else an Allow that applies, else None."""
-        deny, allow = self._slices.get(request.action) or self._slice(request.action)
-        return deny.first(request) or allow.first(request)
+        keys = request.keys
+        found = self._memo.get((request.action, request.resource)) or self._candidates(request)
+        for rule, pattern in found.every:
+            if pattern is not None and not pattern.matches(request.resource, keys):
+                continue
+            for test in rule.tests:
+                if not test(keys):
+                    break
+            else:
+                if rule.principals is None or rule.strength(request):
+                    return rule
+        return None
 
     def decide_by_strength(self, request: Request) -> tuple[Rule | None, Strength]:
         """Likewise, and how strongly the caller is named: by the Deny, else by the Allow that names it best."""
-        deny, allow = self._slices.get(request.action) or self._slice(request.action)
-        denied = deny.first(request)
-        if denied is not None:
-            return denied, denied.strength(request)
+        found = self._memo.get((request.action, request.resource)) or self._candidates(request)
         best: Rule | None = None
         strength = Strength.NOT
-        for rule in allow.every(request):
-            if (named := rule.strength(request)) > strength:
+        for rule, pattern in found.every:
+            if pattern is not None and not pattern.matches(request.resource, request.keys):
+                continue
+            named = rule.strength(request)
+            if named > strength and rule.holds(request.keys):
                 best, strength = rule, named
+                if rule.effect == "Deny":
+                    break
         return best, strength
 
-    def _slice(self, action: str) -> tuple[_Index, _Index]:
+    def _candidates(self, request: Request) -> _Candidates:
+        """What can apply to this action on this resource, whatever the context; kept for the next time."""
+        index = self._slices.get(request.action) or self._slice(request.action)
+        found = _Candidates(index.about(request.resource))
+        if len(self._memo) >= _MAX_MEMO:
+            self._memo.clear()
+        if len(request.resource) <= _MAX_RESOURCE:
+            self._memo[request.action, request.resource] = found
+        return found
+
+    def _slice(self, action: str) -> _Index:
         name = action.lower()
-        rules = [rule for rule in self.rules if rule.actions.matches(name)]
-        made = _Index(r for r in rules if r.effect == "Deny"), _Index(r for r in rules if r.effect == "Allow")
+        made = _Index(rule for rule in self.rules if rule.actions.matches(name))
         if len(self._slices) >= _MAX_SLICES:
             self._slices.clear()
         self._slices[action] = made
         return made
 
 
-class _Index:
-    """The rules of one effect for one action, by resource."""
+class _Candidates:
+    """Statements that speak of one action and resource: Denies first, in each effect those without conditions first.
 
-    __slots__ = ("_by_prefix", "_exact")
+    A pattern beside a statement still has to be tried, because it holds a policy variable.
+    """
+
+    __slots__ = ("every",)
+
+    def __init__(self, found: Iterable[_Candidate]) -> None:
+        self.every = tuple(sorted(found, key=_order))
+
+
+class _Index:
+    """The rules for one action, by what their resources begin with."""
+
+    __slots__ = ("_by_prefix", "_exact", "_others")
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        exact: dict[str, list[Rule]] = {}
-        by_length: dict[int, dict[str, list[tuple[Rule, match.Pattern | None]]]] = {}
+        self._exact: dict[str, list[Rule]] = {}
+        self._others: list[Rule] = []
+        by_length: dict[int, dict[str, list[tuple[Rule, match.Pattern]]]] = {}
         for rule in rules:
             if rule.negated:
-                by_length.setdefault(0, {}).setdefault("", []).append((rule, None))
+                self._others.append(rule)
                 continue
             for pattern in rule.resources:
+                prefix = pattern.prefix
                 if pattern.exact:
-                    exact.setdefault(pattern.prefix, []).append(rule)
+                    self._exact.setdefault(prefix, []).append(rule)
                 else:
-                    prefix = pattern.prefix
                     by_length.setdefault(len(prefix), {}).setdefault(prefix, []).append((rule, pattern))
-        self._exact = exact
         self._by_prefix = tuple(by_length.items())
 
-    def first(self, request: Request) -> Rule | None:
-        """A rule that applies, whichever comes first."""
-        resource, keys = request.resource, request.keys
-        if self._exact:
-            for rule in self._exact.get(resource, ()):
-                if rule.holds(keys) and (rule.principals is None or rule.strength(request)):
-                    return rule
-        for length, table in self._by_prefix:
-            for rule, pattern in table.get(resource[:length], ()):
-                if _fits(rule, pattern, resource, keys) and (rule.principals is None or rule.strength(request)):
-                    return rule
-        return None
-
-    def every(self, request: Request) -> Iterator[Rule]:
-        """All rules that apply; one may come twice."""
-        resource, keys = request.resource, request.keys
+    def about(self, resource: str) -> Iterator[_Candidate]:
+        """The rules that may speak of a resource; one may come twice."""
         for rule in self._exact.get(resource, ()):
-            if rule.holds(keys) and rule.strength(request):
-                yield rule
+            yield rule, None
         for length, table in self._by_prefix:
             for rule, pattern in table.get(resource[:length], ()):
-                if _fits(rule, pattern, resource, keys) and rule.strength(request):
-                    yield rule
+                if isinstance(pattern, match.SHIFTING):
+                    yield rule, pattern
+                elif pattern.matches(resource, {}):
+                    yield rule, None
+        for rule in self._others:
+            if any(isinstance(pattern, match.SHIFTING) for pattern in rule.resources):
+                yield rule, _Negated(rule)
+            elif rule.speaks_of(resource, {}):
+                yield rule, None
 
 
-def _fits(rule: Rule, pattern: match.Pattern | None, resource: str, keys: Keys) -> bool:
-    """Whether a statement's resource and conditions are met; it has no one pattern where it says NotResource."""
-    fits = rule.speaks_of(resource, keys) if pattern is None else pattern.matches(resource, keys)
-    return fits and rule.holds(keys)
+class _Negated:
+    """A NotResource with variables, as a pattern."""
+
+    __slots__ = ("_rule", "exact", "prefix")
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+        self.exact = False
+        self.prefix = ""
+
+    def matches(self, text: str, keys: Keys) -> bool:
+        return self._rule.speaks_of(text, keys)
+
+
+_Candidate = tuple[Rule, match.Pattern | None]
+
+
+def _order(candidate: _Candidate) -> tuple[bool, int]:
+    rule, _ = candidate
+    return rule.effect == "Allow", len(rule.tests)
 
 
 def _tests(policy: Policy, written: Statement) -> Iterator[Test]:

@@ -20,22 +20,46 @@ from craton.aws.access.request import Request
 Reason = Literal["allowed", "explicit deny", "implicit deny"]
 
 
-class Policies(msgspec.Struct, frozen=True, kw_only=True):
-    """All that bears on a request. None (or an empty tuple) means that there is no such policy.
+class Policies:
+    """All that bears on a request. None (or an empty tuple) means that there is no such policy. Never changes.
 
-    `identity` joins the user's (or role's) own, inline and attached, and its groups'. `sessions` are the policies
+    `identity` joins the user's (or role's) own, inline and attached, and its groups'. `session` holds the policies
     given when the session was made: one set. `service_control` and `resource_control` hold a set per level of the
     organisation (root, units, account), each of which must allow. `resource` hangs on the resource;
     `resource_decides` says that without its Allow nobody gets in, as with trust policies and keys.
     """
 
-    identity: PolicySet | None = None
-    boundary: PolicySet | None = None
-    session: PolicySet | None = None
-    service_control: tuple[PolicySet, ...] = ()
-    resource_control: tuple[PolicySet, ...] = ()
-    resource: PolicySet | None = None
-    resource_decides: bool = False
+    __slots__ = ("bounded", "by_caller", "by_stranger", "in_session", "organised", "resource", "resource_decides")
+
+    def __init__(
+        self,
+        *,
+        identity: PolicySet | None = None,
+        boundary: PolicySet | None = None,
+        session: PolicySet | None = None,
+        service_control: tuple[PolicySet, ...] = (),
+        resource_control: tuple[PolicySet, ...] = (),
+        resource: PolicySet | None = None,
+        resource_decides: bool = False,
+    ) -> None:
+        # Whoever has no account has no identity, and no organisation guards it.
+        self.by_stranger: tuple[tuple[Kind, PolicySet], ...] = tuple(("rcp", one) for one in resource_control)
+        own: tuple[tuple[Kind, PolicySet | None], ...] = (
+            *(("scp", one) for one in service_control),
+            ("identity", identity),
+            ("boundary", boundary),
+            ("session", session),
+        )
+        self.by_caller = self.by_stranger + tuple((kind, one) for kind, one in own if one is not None)
+        self.organised = bool(service_control)
+        self.bounded = boundary is not None
+        self.in_session = session is not None
+        self.resource = resource
+        self.resource_decides = resource_decides
+
+    def sets(self) -> tuple[PolicySet, ...]:
+        """Every set there is, the resource's last."""
+        return tuple(one for _, one in self.by_caller) + (() if self.resource is None else (self.resource,))
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -56,54 +80,45 @@ class Decision(msgspec.Struct, frozen=True):
 
 def evaluate(request: Request, policies: Policies) -> Decision:
     """Decide one action on one resource."""
-    allows: dict[Kind, Rule] = {}
-    granted = Strength.NOT
+    subject = request.subject
+    lacking: list[Kind] = []
+    own: Rule | None = None
     # Every set is asked before anything is refused for want of an Allow: a Deny in a later one is the stronger answer.
-    lacking: set[Kind] = set()
-    for kind, one in _attached(request.subject.account, policies):
+    for kind, one in policies.by_caller if subject.account else policies.by_stranger:
         rule = one.decide(request)
         if rule is None:
-            lacking.add(kind)
+            lacking.append(kind)
         elif rule.effect == "Deny":
             return Decision("explicit deny", kind, rule)
-        else:
-            allows[kind] = rule
+        elif kind == "identity":
+            own = rule
+    granted, theirs = Strength.NOT, None
     if policies.resource is not None:
-        rule, granted = policies.resource.decide_by_strength(request)
-        if rule is not None and rule.effect == "Deny":
-            return Decision("explicit deny", "resource", rule)
-        if rule is not None:
-            allows["resource"] = rule
+        theirs, granted = policies.resource.decide_by_strength(request)
+        if theirs is not None and theirs.effect == "Deny":
+            return Decision("explicit deny", "resource", theirs)
+    elif own is not None and not lacking and not policies.resource_decides and not request.crosses_accounts:
+        return Decision("allowed", "identity", own)
+    if own is None:
+        lacking.append("identity")
+    if theirs is None:
+        lacking.append("resource")
     for kind in _obligations(request, policies, granted):
-        if kind in lacking or kind not in allows:
+        if kind in lacking:
             return Decision("implicit deny", kind)
-    return _allowed(allows)
-
-
-def _attached(account: str, policies: Policies) -> list[tuple[Kind, PolicySet]]:
-    """Every set but the resource's. Whoever has no account has no identity, and no organisation guards it."""
-    sets: list[tuple[Kind, PolicySet]] = [("rcp", one) for one in policies.resource_control]
-    if not account:
-        return sets
-    sets += [("scp", one) for one in policies.service_control]
-    if policies.identity is not None:
-        sets.append(("identity", policies.identity))
-    if policies.boundary is not None:
-        sets.append(("boundary", policies.boundary))
-    if policies.session is not None:
-        sets.append(("session", policies.session))
-    return sets
+    # The Allow to show is the identity's own, else the resource's; guards, boundaries and sessions only limit.
+    if own is not None:
+        return Decision("allowed", "identity", own)
+    return Decision("allowed") if theirs is None else Decision("allowed", "resource", theirs)
 
 
 def _obligations(request: Request, policies: Policies, granted: Strength) -> list[Kind]:
     """The kinds of which an Allow is needed, in the order in which AWS asks."""
     subject = request.subject
-    kinds: list[Kind] = []
-    if policies.resource_control:
-        kinds.append("rcp")
+    kinds: list[Kind] = ["rcp"] if policies.by_stranger else []
     if not subject.account:
         return [*kinds, "resource"]
-    if policies.service_control:
+    if policies.organised:
         kinds.append("scp")
     crosses = request.crosses_accounts
     if crosses or policies.resource_decides:
@@ -113,17 +128,8 @@ def _obligations(request: Request, policies: Policies, granted: Strength) -> lis
     # Root needs no policy of its own; a role (or everyone) that is named by its own account's resource needs none.
     if subject.kind != "root" and (crosses or granted is not Strength.ROLE):
         kinds.append("identity")
-    if policies.boundary is not None:
+    if policies.bounded:
         kinds.append("boundary")
-    if policies.session is not None:
+    if policies.in_session:
         kinds.append("session")
     return kinds
-
-
-def _allowed(allows: dict[Kind, Rule]) -> Decision:
-    """The Allow to show: the identity's own, else the resource's; guards, boundaries and sessions only limit."""
-    kinds: tuple[Kind, ...] = ("identity", "resource")
-    for kind in kinds:
-        if kind in allows:
-            return Decision("allowed", kind, allows[kind])
-    return Decision("allowed")

@@ -7,12 +7,12 @@ least policy for calls that were made. Pure. Source: IAM user guide, "Troublesho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 import msgspec
 
-from craton.aws.access.compile import PolicySet, Rule
+from craton.aws.access.compile import Rule
 from craton.aws.access.conditions import operators
 from craton.aws.access.evaluate import Decision, Policies, evaluate
 from craton.aws.access.policy import Effect, Kind
@@ -82,7 +82,7 @@ def explain(request: Request, policies: Policies) -> Explanation:
         kind=decision.kind,
         message="" if decision.allowed else denial(request, decision),
         deciding=None if decision.rule is None else finding(decision.rule, request),
-        findings=tuple(finding(rule, request) for one in _sets(policies) for rule in one.rules),
+        findings=tuple(finding(rule, request) for one in policies.sets() for rule in one.rules),
     )
 
 
@@ -125,14 +125,6 @@ def _literal(resource: str) -> str:
     if resource == "*":
         return resource
     return "".join(f"${{{sign}}}" if sign in "*?$" else sign for sign in resource)
-
-
-def _sets(policies: Policies) -> Iterator[PolicySet]:
-    yield from policies.resource_control
-    yield from policies.service_control
-    for one in (policies.resource, policies.identity, policies.boundary, policies.session):
-        if one is not None:
-            yield one
 
 
 def _outcome(rule: Rule, request: Request) -> tuple[Outcome, str]:

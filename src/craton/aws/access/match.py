@@ -92,28 +92,32 @@ class Fields:
 class Shifting:
     """A pattern with policy variables: filled in for each request. A variable without a value matches nothing."""
 
-    __slots__ = ("_build", "_parts", "exact", "prefix")
+    __slots__ = ("_head", "_rest", "exact", "prefix")
 
-    def __init__(self, parts: tuple[Token, ...], build: type[Glob] | _Builder) -> None:
-        self._parts = parts
-        self._build = build
+    def __init__(self, parts: tuple[Token, ...]) -> None:
+        wild = next((at for at, part in enumerate(parts) if isinstance(part, Wild)), len(parts))
+        self._head, self._rest = parts[:wild], parts[wild:]
         self.exact = False
         self.prefix = parts[0] if isinstance(parts[0], str) else ""
 
     def matches(self, text: str, keys: Keys) -> bool:
-        """Whether the text fits with this request's values."""
-        filled = fill(self._parts, keys)
-        return filled is not None and self._build(filled).matches(text, keys)
-
-
-class _Builder(Protocol):
-    def __call__(self, parts: Sequence[Filled], /) -> Pattern: ...
+        """Whether the text fits with this request's values. What stands before the first wildcard is tried first."""
+        filled = fill(self._head, keys)
+        if filled is None:
+            return False
+        head = "".join(part for part in filled if isinstance(part, str))
+        if not text.startswith(head):
+            return False
+        if self._rest == (Wild.ANY,):
+            return True
+        rest = fill(self._rest, keys)
+        return rest is not None and Glob(rest).matches(text[len(head) :])
 
 
 def glob(text: str, *, variables: bool = False) -> Pattern:
     """The pattern of a string with wildcards. Raises ValueError for a broken variable."""
     parts = tokens(text, variables=variables, wildcards=True)
-    return Glob(_fixed(parts)) if is_fixed(parts) else Shifting(parts, Glob)
+    return Glob(_fixed(parts)) if is_fixed(parts) else Shifting(parts)
 
 
 def arn(text: str, *, variables: bool = False) -> Pattern:
@@ -133,7 +137,7 @@ def resource(text: str, *, variables: bool = False) -> Pattern:
         return Fields([_fixed(field) for field in fields]) if is_fixed(parts) else _ShiftingArn(parts, fields)
     # A last star takes in whatever is missing.
     whole = parts if parts[-1:] == (Wild.ANY,) else _joined(_complete(fields))
-    return Glob(_fixed(whole)) if is_fixed(whole) else Shifting(whole, Glob)
+    return Glob(_fixed(whole)) if is_fixed(whole) else Shifting(whole)
 
 
 def unresolved(text: str, keys: Keys) -> bool:
@@ -155,6 +159,10 @@ class _ShiftingArn:
         filled = [fill(field, keys) for field in self._fields]
         whole = [field for field in filled if field is not None]
         return len(whole) == len(filled) and Fields(whole).matches(text, keys)
+
+
+# The patterns that need a request's values.
+SHIFTING: Final = (Shifting, _ShiftingArn)
 
 
 class Actions:

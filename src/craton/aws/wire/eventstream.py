@@ -61,12 +61,12 @@ class Message(NamedTuple):
 
 def encode_event(event_type: str, payload: bytes) -> bytes:
     """Return the frame of one JSON event, e.g. ``contentBlockDelta``."""
-    return frame(_event_headers("event", event_type), payload)
+    return frame(event_headers("event", event_type), payload)
 
 
 def encode_exception(exception_type: str, payload: bytes) -> bytes:
     """Return the frame of a modelled error in mid-stream, e.g. ``throttlingException`` with ``{"message": …}``."""
-    return frame(_event_headers("exception", exception_type), payload)
+    return frame(event_headers("exception", exception_type), payload)
 
 
 def encode_error(code: str, message: str) -> bytes:
@@ -88,7 +88,7 @@ def frame(headers: bytes, payload: bytes) -> bytes:
 
 
 @lru_cache(maxsize=512)
-def _event_headers(kind: str, name: str) -> bytes:
+def event_headers(kind: str, name: str) -> bytes:
     """Return the encoded headers of an event or exception: there are few names, and each is used thousands of times."""
     headers = {f":{kind}-type": name, ":content-type": "application/json", ":message-type": kind}
     return b"".join(_header(key, value) for key, value in headers.items())

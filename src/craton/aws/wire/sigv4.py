@@ -40,6 +40,7 @@ _AUTHORITY = ":authority"
 _SENT_AS = {_AUTHORITY: b"host"}
 _PLAN_BYTES = 2048
 _DAY_LENGTH, _BLOCK_BYTES = 8, 64
+_NONE_OF_FOUR = -4
 _INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 
 
@@ -193,8 +194,9 @@ class Verifier:
             raise faults.invalid_signature(plan.refusal)
         values = plan.values(headers)
         lines = plan.lines % values
-        # What a value that is not in its canonical spelling shows, once the values stand in lines.
-        if b"  " in lines or b"\t" in lines or b": " in lines or b" \n" in lines:
+        # What a value that is not in its canonical spelling shows, once the values stand in lines. (`in` would be slow:
+        # for bytes it first tries to take the left side for a number, and fails by an exception.)
+        if lines.find(b"  ") + lines.find(b"\t") + lines.find(b": ") + lines.find(b" \n") != _NONE_OF_FOUR:
             lines = plan.lines % tuple(collapsed(value) for value in values)
         query = request.query
         return b"%b\n%b\n%b\n%b\n%b\n%b" % (

@@ -7,9 +7,8 @@ tried only while the caller has seen no byte and the fault is one that another u
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
-from typing import Generic, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from craton.aws.wire.faults import Fault
 from craton.features.inference.routes import Route, Target
@@ -28,10 +27,12 @@ def order(route: Route) -> list[Target]:
     return first + [target for target in route.targets if target.fallback]
 
 
-async def first_answer(route: Route, ask: Callable[[Target], Awaitable[T]]) -> T:
+def first_answer(route: Route, ask: Callable[[Target], Coroutine[Any, Any, T]]) -> Coroutine[Any, Any, T]:
     """The first answer that a target gives; the last fault if none does."""
-    if len(route.targets) == 1:
-        return await ask(route.targets[0])
+    return ask(route.targets[0]) if len(route.targets) == 1 else _first_of_many(route, ask)
+
+
+async def _first_of_many(route: Route, ask: Callable[[Target], Awaitable[T]]) -> T:
     targets = order(route)
     for position, target in enumerate(targets, 1):
         try:
@@ -45,32 +46,41 @@ async def first_answer(route: Route, ask: Callable[[Target], Awaitable[T]]) -> T
 E = TypeVar("E")
 
 
-class Opened(Generic[E]):
-    """A stream whose first piece has come. Iterate once, and always `aclose`."""
+Opening = tuple[AsyncGenerator[list[E]], Callable[[], None]]
+"""A stream, and what is to be done once its first piece has come."""
+
+
+class Opened(AsyncIterator[list[E]]):
+    """A stream whose first piece has come. Iterate once, and always `aclose`.
+
+    It is no generator: each piece would pay for it.
+    """
 
     __slots__ = ("_first", "_rest")
 
     def __init__(self, first: list[E], rest: AsyncGenerator[list[E]]) -> None:
-        self._first = first
+        self._first: list[E] | None = first
         self._rest = rest
 
-    async def pieces(self) -> AsyncGenerator[list[E]]:
-        async with aclosing(self._rest) as rest:
-            yield self._first
-            async for piece in rest:
-                yield piece
+    def __anext__(self) -> Coroutine[Any, Any, list[E]]:
+        return self._rest.__anext__() if self._first is None else self._begin(self._first)
+
+    async def _begin(self, first: list[E]) -> list[E]:
+        self._first = None
+        return first
 
     async def aclose(self) -> None:
         await self._rest.aclose()
 
 
-async def first_stream(route: Route, open_stream: Callable[[Target], AsyncGenerator[list[E]]]) -> Opened[E]:
+async def first_stream(route: Route, open_stream: Callable[[Target], Opening[E]]) -> Opened[E]:
     """The first stream that begins: faults before its first piece are the caller's HTTP error, or the next target's turn."""
 
     async def begin(target: Target) -> Opened[E]:
-        stream = open_stream(target)
+        stream, begun = open_stream(target)
         try:
             async for first in stream:
+                begun()
                 return Opened(first, stream)
         except BaseException:
             await stream.aclose()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 
 import msgspec
 
@@ -15,10 +16,9 @@ from craton.aws.wire.faults import validation
 from craton.context import Call
 from craton.features.inference import balance, run
 from craton.features.inference.routes import Resolved, Target, native_dialect
-from craton.models.canon.events import StreamMetadata
+from craton.models.canon.events import StreamEvent, StreamMetadata
 from craton.models.canon.reply import Usage, usage
-from craton.models.canon.request import ConverseRequest
-from craton.models.dialects.dialect import Dialect, InvocationMetrics, Shown, StreamReader, StreamWriter
+from craton.models.dialects.dialect import Dialect, InvocationMetrics, Ledger, Shown, StreamReader, StreamWriter
 
 NO_STREAM = "The model is unsupported for streaming"
 _METRICS = b'"amazon-bedrock-invocationMetrics"'
@@ -52,7 +52,7 @@ async def invoke(call: Call, resolved: Resolved, model_id: str, body: bytes) -> 
     return await balance.first_answer(resolved.route, ask)
 
 
-async def invoke_stream(call: Call, resolved: Resolved, model_id: str, body: bytes) -> AsyncGenerator[list[bytes]]:
+async def invoke_stream(call: Call, resolved: Resolved, model_id: str, body: bytes) -> balance.Opened[bytes]:
     """A stream of native chunks that has begun."""
     dialect = native_dialect(resolved.route)
     if not dialect.streams or not resolved.route.capabilities.stream:
@@ -61,21 +61,22 @@ async def invoke_stream(call: Call, resolved: Resolved, model_id: str, body: byt
     request.model_id = model_id
     shown = Shown(model_id, request, call.request_id, body)
 
-    def start(target: Target) -> AsyncGenerator[list[bytes]]:
+    def start(target: Target) -> balance.Opening[bytes]:
         if agrees(target, dialect):
-            return passed(call, target, resolved, dialect, body)
-        return translated(call, target, resolved, request, dialect.writer(shown))
+            ledger = run.ledger_of(call)
+            return passed(call, target, resolved, dialect, body, ledger), partial(run.tell, call, target, ledger)
+        events, begun = run.asked(call, target, resolved, request)
+        return translated(call, events, dialect.writer(shown)), begun
 
-    opened = await balance.first_stream(resolved.route, start)
-    return opened.pieces()
+    return await balance.first_stream(resolved.route, start)
 
 
 async def translated(
-    call: Call, target: Target, resolved: Resolved, request: ConverseRequest, writer: StreamWriter
+    call: Call, stream: AsyncGenerator[list[StreamEvent]], writer: StreamWriter
 ) -> AsyncGenerator[list[bytes]]:
     """Canonical events written in the caller's schema, with the metrics on the last chunk."""
     used, first_ms = usage(0, 0), 0
-    async with aclosing(run.told(call, target, resolved, request)) as pieces:
+    async with aclosing(stream) as pieces:
         async for events in pieces:
             first_ms = first_ms or run.elapsed_ms(call)
             chunks: list[bytes] = []
@@ -89,17 +90,15 @@ async def translated(
 
 
 async def passed(
-    call: Call, target: Target, resolved: Resolved, dialect: Dialect, body: bytes
+    call: Call, target: Target, resolved: Resolved, dialect: Dialect, body: bytes, ledger: Ledger
 ) -> AsyncGenerator[list[bytes]]:
     """The target's own chunks, read along only for their usage; the one that ends the stream gets the metrics."""
-    ledger = run.ledger_of(call)
     reader, first_ms, last = dialect.reader(), 0, b""
     used = usage(0, 0)
     async with aclosing(target.provider.invoke_stream(body, run.attempt(call, resolved, target, ledger))) as pieces:
         async for chunks in pieces:
             if not first_ms:
                 first_ms = run.elapsed_ms(call)
-                run.tell(call, target, ledger)
             ready: list[bytes] = []
             for chunk in chunks:
                 found = usage_in(reader, chunk)

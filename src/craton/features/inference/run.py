@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -87,27 +88,19 @@ async def converse_stream(
 ) -> tuple[AsyncGenerator[list[StreamEvent]], Timing]:
     """A stream that has begun: what fails before its first piece is raised here."""
 
-    def start(target: Target) -> AsyncGenerator[list[StreamEvent]]:
-        return told(call, target, resolved, request)
+    def start(target: Target) -> balance.Opening[StreamEvent]:
+        return asked(call, target, resolved, request)
 
     opened = await balance.first_stream(resolved.route, start)
     timing = Timing(elapsed_ms(call))
     return finished(call, opened, timing), timing
 
 
-async def told(
-    call: Call, target: Target, resolved: Resolved, request: ConverseRequest
-) -> AsyncGenerator[list[StreamEvent]]:
-    """A target's stream that sets the answer's headers as its first piece comes."""
+def asked(call: Call, target: Target, resolved: Resolved, request: ConverseRequest) -> balance.Opening[StreamEvent]:
+    """A target's stream; once it has begun, the answer's headers say what there is to say of it."""
     ledger = ledger_of(call)
-    async with aclosing(target.provider.converse_stream(request, attempt(call, resolved, target, ledger))) as pieces:
-        first = True
-        async for events in pieces:
-            if first and events:
-                tell(call, target, ledger)
-                first = False
-            if events:
-                yield events
+    stream = target.provider.converse_stream(request, attempt(call, resolved, target, ledger))
+    return stream, partial(tell, call, target, ledger)
 
 
 async def finished(
@@ -115,10 +108,10 @@ async def finished(
 ) -> AsyncGenerator[list[StreamEvent]]:
     """The stream through its window, with the latency in its last event."""
     window = stream.OPEN
-    async with aclosing(opened.pieces()) as pieces:
+    async with aclosing(opened) as pieces:
         async for events in pieces:
-            last = events[-1]
-            if isinstance(last, StreamMetadata):
+            last = events[-1] if events else None
+            if type(last) is StreamMetadata:
                 timing.total_ms = elapsed_ms(call)
                 last.metrics = Metrics(timing.total_ms)
             yield window.feed(events)

@@ -105,7 +105,7 @@ class Exchange:
             raise faults.from_transport(error, model=attempt.model) from error
         if whole.status != 200:
             raise self._fault_of(whole.status, whole.headers, whole.body, model=attempt.model, secret=self._secret)
-        if b'"error"' in whole.body[:_ERROR_WITHIN]:
+        if whole.body.find(b'"error"', 0, _ERROR_WITHIN) >= 0:
             told = faults.from_error_body(whole.body, model=attempt.model, secret=self._secret)
             if told is not None:
                 raise told

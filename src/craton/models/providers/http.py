@@ -65,7 +65,7 @@ class Pool:
         message = head(method, self._address, path, headers, len(body))
         fresh = False
         while True:
-            answer = await self._send(message, body, deadline, fresh=fresh)
+            answer = self._reuse(message, body, deadline, fresh=fresh) or await self._send(message, body, deadline)
             try:
                 await answer.head()
             except ConnectionLost as lost:
@@ -93,7 +93,7 @@ class Pool:
         size = self.limits.body_bytes if limit is None else limit
         fresh = False
         while True:
-            answer = await self._send(message, body, deadline, fresh=fresh)
+            answer = self._reuse(message, body, deadline, fresh=fresh) or await self._send(message, body, deadline)
             try:
                 read = await answer.read(size)
             except ConnectionLost as lost:
@@ -124,25 +124,26 @@ class Pool:
         """How many connections are open or being opened."""
         return self._open
 
-    async def _send(self, message: bytes, body: bytes, deadline: float, *, fresh: bool) -> Answer:
+    def _reuse(self, message: bytes, body: bytes, deadline: float, *, fresh: bool) -> Answer | None:
+        """Send on the idle connection that was used last, since it is the likeliest to live; None if there is none."""
+        while self._idle and not fresh:
+            connection = self._idle.pop()
+            if connection.usable and connection.idle_until > connection.loop.time():
+                self._active.add(connection)
+                return connection.start(message, body, deadline)
+            connection.abort()
+        return None
+
+    async def _send(self, message: bytes, body: bytes, deadline: float) -> Answer:
+        """Send on a connection that is made, or handed on by who had it before."""
         loop = asyncio.get_running_loop()
-        connection = None if fresh else self._take(loop.time())
-        while connection is None:
-            obtained = await self._obtain(loop, deadline)
-            connection = obtained if obtained.usable else None  # what was handed on may have died on the way
+        connection = await self._obtain(loop, deadline)
+        while not connection.usable:  # what was handed on may have died on the way
+            connection = await self._obtain(loop, deadline)
         self._active.add(connection)
         return connection.start(message, body, deadline)
 
     # --- who gets which connection ----------------------------------------------------------------------------------
-
-    def _take(self, now: float) -> Connection | None:
-        """The idle connection that was used last; it is the likeliest to live."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.usable and connection.idle_until > now:
-                return connection
-            connection.abort()
-        return None
 
     async def _obtain(self, loop: asyncio.AbstractEventLoop, deadline: float) -> Connection:
         if self._closed:

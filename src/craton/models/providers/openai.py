@@ -7,7 +7,8 @@ tag at the head of the text in which the server leaves reasoning (`think`, `reas
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
+from typing import Any
 
 from craton.aws.wire.faults import validation
 from craton.models.canon.events import StreamEvent
@@ -38,10 +39,10 @@ class OpenAIProvider:
         self._exchange = Exchange(self._transport, upstream)
         self._headers = json_headers(*bearer(upstream.api_key))
 
-    async def converse(self, request: ConverseRequest, attempt: Attempt) -> ConverseReply:
+    def converse(self, request: ConverseRequest, attempt: Attempt) -> Coroutine[Any, Any, ConverseReply]:
         """A whole reply. Raises Fault."""
         body = self.dialect.write_request(request, self._exchange.outgoing(attempt, stream=False))
-        return await self._exchange.converse(self.dialect, self._path, self._headers, body, attempt)
+        return self._exchange.converse(self.dialect, self._path, self._headers, body, attempt)
 
     def converse_stream(self, request: ConverseRequest, attempt: Attempt) -> AsyncGenerator[list[StreamEvent]]:
         """Canonical events, one list per read of the socket. Raises Fault."""

@@ -35,11 +35,12 @@ class Parser:
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that end in `data`: (type or "", data lines joined by line feeds). Raises TooLong."""
-        if self._after_cr or b"\r" in data:
+        # `find`, since `in` tries first to take its left side for a number, and fails by a slow exception.
+        if self._after_cr or data.find(b"\r") >= 0:
             data = self._normalise(data)
         if not data:
             return []
-        ended = b"\n\n" in data or (self._after_lf and data[0] == 10)
+        ended = data.find(b"\n\n") >= 0 or (self._after_lf and data[0] == 10)
         self._after_lf = data[-1] == 10
         if not ended:
             self._hold(data)
@@ -58,7 +59,7 @@ class Parser:
             self._hold(rest)
         events: list[Event] = []
         for block in blocks:
-            if block[:6] == b"data: " and b"\n" not in block:
+            if block[:6] == b"data: " and block.find(b"\n") < 0:
                 events.append(("", block[6:]))
             elif (event := _read(block)) is not None:
                 events.append(event)
@@ -89,7 +90,7 @@ def _read(block: bytes) -> Event | None:
     """One event's lines. A name and one line of data, as Anthropic sends them, are read without a loop."""
     if block.startswith(b"event: "):
         name, _, rest = block.partition(b"\n")
-        if rest.startswith(b"data: ") and b"\n" not in rest:
+        if rest.startswith(b"data: ") and rest.find(b"\n") < 0:
             return name[7:].decode("utf-8", "replace"), rest[6:]
     return _read_lines(block)
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-
 from craton.aws.wire.faults import validation
 from craton.context import Call, EventStream
 from craton.features.inference import run
@@ -46,18 +43,12 @@ async def converse_stream(call: Call, req: ConverseRequest) -> EventStream:
     check_built(req)
     run.check(resolved, req, streaming=True)
     events, _ = await run.converse_stream(call, resolved, req)
-    pieces = with_fields(req, events)
-    return EventStream(frames.framed(pieces, frames.event_frame, frames.STREAM_FAULTS, call.report), {})
 
+    def frame(event: StreamEvent) -> bytes:
+        """The event with what the caller asked to see beside the stop reason."""
+        if type(event) is MessageStop:
+            run.add_stop_fields(req, event)
+            event.stop_sequence = None
+        return frames.event_frame(event)
 
-async def with_fields(
-    req: ConverseRequest, events: AsyncGenerator[list[StreamEvent]]
-) -> AsyncGenerator[list[StreamEvent]]:
-    """The events with what the caller asked to see beside the stop reason."""
-    async with aclosing(events) as pieces:
-        async for piece in pieces:
-            for event in piece:
-                if type(event) is MessageStop:
-                    run.add_stop_fields(req, event)
-                    event.stop_sequence = None
-            yield piece
+    return EventStream(frames.framed(events, frame, frames.STREAM_FAULTS, call.report), {})

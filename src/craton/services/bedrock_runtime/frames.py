@@ -14,8 +14,10 @@ from typing import TypeVar
 
 import msgspec
 
-from craton.aws.wire.eventstream import encode_event, encode_exception
+from craton.aws.wire.eventstream import encode_event, encode_exception, event_headers
+from craton.aws.wire.eventstream import frame as wire_frame
 from craton.aws.wire.faults import Fault, internal
+from craton.features.inference.balance import Opened
 from craton.models.canon.events import (
     BlockDelta,
     BlockStart,
@@ -48,7 +50,9 @@ STREAM_FAULTS = frozenset(
 INVOKE_FAULTS = STREAM_FAULTS | {"ModelTimeoutException"}
 
 _LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+# 64 of them, for six random bits.
 _FILLERS = tuple(b',"p":"' + _LETTERS[:length] + b'"}' for length in range(1, 65))
+_HEADERS = {kind: event_headers("event", name) for kind, name in EVENT_TYPES.items()}
 _encode = msgspec.json.Encoder().encode
 _random_bits = random.getrandbits
 
@@ -57,11 +61,11 @@ def padded(payload: bytes) -> bytes:
     """A JSON object with the filler as its last member."""
     if payload == b"{}":
         return payload
-    return payload[:-1] + _FILLERS[_random_bits(6) % len(_FILLERS)]
+    return payload[:-1] + _FILLERS[_random_bits(6)]
 
 
 def event_frame(event: StreamEvent) -> bytes:
-    return encode_event(EVENT_TYPES[type(event)], padded(_encode(event)))
+    return wire_frame(_HEADERS[type(event)], _encode(event)[:-1] + _FILLERS[_random_bits(6)])
 
 
 def chunk_frame(native: bytes) -> bytes:
@@ -79,7 +83,7 @@ def fault_frame(fault: Fault, modelled: frozenset[str]) -> bytes:
 
 
 async def framed(
-    pieces: AsyncGenerator[list[E]],
+    pieces: Opened[E] | AsyncGenerator[list[E]],
     frame: Callable[[E], bytes],
     modelled: frozenset[str],
     report: Callable[[BaseException], None],

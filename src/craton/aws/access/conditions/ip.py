@@ -7,20 +7,30 @@ request's value that is no address fits nothing. Source: IAM user guide, "IP add
 from __future__ import annotations
 
 import ipaddress
+import socket
+from typing import Final
 
 from craton.aws.access.conditions.operator import Compare, Operator
 from craton.aws.access.variables import Keys
 
+# ::ffff:0:0/96, RFC 4291.
+_MAPPED: Final = bytes(10) + b"\xff\xff"
+
 
 def address(text: str) -> tuple[int, int] | None:
-    """(4 or 6, the address as an integer); None where the text is no address."""
+    """(4 or 6, the address as an integer); None where the text is no address.
+
+    The C library reads it, at a tenth of what `ipaddress` costs: every request has an address.
+    """
     try:
-        read = ipaddress.ip_address(text)
-    except ValueError:
+        if ":" not in text:
+            return 4, int.from_bytes(socket.inet_pton(socket.AF_INET, text))
+        packed = socket.inet_pton(socket.AF_INET6, text)
+    except (OSError, ValueError):
         return None
-    if isinstance(read, ipaddress.IPv6Address) and read.ipv4_mapped is not None:
-        read = read.ipv4_mapped
-    return read.version, int(read)
+    if packed.startswith(_MAPPED):
+        return 4, int.from_bytes(packed[len(_MAPPED) :])
+    return 6, int.from_bytes(packed)
 
 
 def within(values: tuple[str, ...], variables: bool) -> Compare:  # noqa: FBT001 - the family's one signature
