@@ -1,4 +1,4 @@
-"""The model card: `python -m recipes.chat.card --run DIR --model DIR --shipped S.json --full F.json`.
+"""The model card: `python -m recipes.chat.card --run DIR --model DIR --shipped S.json --full F.json --served G.json`.
 
 Every figure in it comes from a checkpoint, a score file or the directory itself; only the prose is written here.
 """
@@ -14,6 +14,7 @@ import torch
 
 from recipes.chat.evaluate import mean
 from recipes.chat.model import Decoder, Shape
+from recipes.chat.served import SERVED
 
 HEAD = """# craton.chat-mini-v1:0
 
@@ -53,8 +54,15 @@ TAIL = """| **mean** | {means} |
 Of the 41 prompts written by hand in `byhand.py`, typed as people and SDK examples type them, {by_hand:.0f} % got an answer that holds
 the right words. The plainest of them ("Hello", "Tell me a joke") stand in the training text too.
 
-All scores are without a grammar. With one (tools, `json_schema`) names, keys and form are forced, and only the values can be wrong.
+## With a grammar, as served
 
+The scores above are of free text. Craton serves tools and `json_schema` with a grammar: names, keys and form are forced, and
+only the choice of the tool and the values can be wrong. The same held-out conversations, through the engine's HTTP, greedy;
+a call is right when the tool and every argument are, JSON when every value is.
+
+| task | free text, known phrasing | free text, new phrasing | as served, known phrasing | as served, new phrasing |
+|---|---|---|---|---|
+{served}
 ## What it cannot do
 
 - Anything outside these tasks: it says shortly that it cannot help, or it answers something else. It has no knowledge of the
@@ -96,8 +104,20 @@ def write(options: argparse.Namespace) -> str:
         f"| {task} | " + " | ".join(f"{column[task]:.0f}" for column in columns) + " |\n" for task in columns[0]
     )
     means = " | ".join(f"**{mean(column):.0f}**" for column in columns)
-    tail = TAIL.format(means=means, by_hand=shipped["by hand"]["prompts written by hand"])
+    by_hand = shipped["by hand"]["prompts written by hand"]
+    tail = TAIL.format(means=means, by_hand=by_hand, served=with_grammar(options, shipped))
     return HEAD.format(**facts(options)) + rows + tail
+
+
+def with_grammar(options: argparse.Namespace, shipped: dict[str, dict[str, float]]) -> str:
+    """The rows of the second table: the same tasks in free text and through the engine."""
+    served = json.loads(options.served.read_text())
+    kinds = ("known phrasing", "new phrasing")
+    lines = []
+    for name, compared, *_ in SERVED:
+        figures = [shipped[kind][compared] for kind in kinds] + [served[kind][name] for kind in kinds]
+        lines.append(f"| {name} | " + " | ".join(f"{figure:.0f}" for figure in figures) + " |\n")
+    return "".join(lines)
 
 
 def main() -> None:
@@ -106,6 +126,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="the shipped directory; its MODEL_CARD.md is written")
     parser.add_argument("--shipped", type=Path, required=True, help="scores of the shipped weights")
     parser.add_argument("--full", type=Path, required=True, help="scores before quantisation")
+    parser.add_argument("--served", type=Path, required=True, help="scores of the shipped weights through the engine")
     parser.add_argument("--precision", default="int8")
     parser.add_argument("--count", type=int, default=40)
     options = parser.parse_args()

@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,39 +29,33 @@ from craton.front import server, worker
 from craton.front.doors import Doors
 from craton.front.pipeline import Pipeline, Served
 from craton.front.report import Reporter
-from craton.front.vendor_doors import VendorDoors
 from craton.infra.control.client import ControlClient
 from craton.infra.control.home import hold_home
 from craton.infra.control.wire import ControlFault, ControlLost
 from craton.infra.keys.root import RootKey, load_root_key, root_credentials
 from craton.models.catalog.rows import load as load_catalog
 from craton.models.dialects.all import dialect_named
-from craton.models.providers.ai21 import AI21Provider
-from craton.models.providers.anthropic import AnthropicProvider
-from craton.models.providers.bedrock import BedrockProvider
-from craton.models.providers.cohere import CohereProvider
-from craton.models.providers.container import ContainerProvider
-from craton.models.providers.gemini import GeminiProvider
 from craton.models.providers.local import LocalProvider
-from craton.models.providers.mistral import MistralProvider
-from craton.models.providers.openai import OpenAIProvider
 from craton.models.providers.provider import Provider, Upstream
-from craton.models.providers.sagemaker import SageMakerProvider
 from craton.services.all import HANDLERS
 from craton.services.operation import Label, labelled
 from craton.supervision import Snapshot, Supervision
 
+if TYPE_CHECKING:
+    from craton.front.vendor_doors import VendorDoors
+
 SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime")
-PROVIDERS: dict[str, Callable[[Upstream], Provider]] = {
-    "openai": OpenAIProvider,
-    "anthropic": AnthropicProvider,
-    "ai21": AI21Provider,
-    "cohere": CohereProvider,
-    "mistral": MistralProvider,
-    "gemini": GeminiProvider,
-    "bedrock": BedrockProvider,
-    "sagemaker": SageMakerProvider,
-    "container": ContainerProvider,
+# Name → file and class. One is loaded when a target names it: a start should not pay for vendors that nobody uses.
+PROVIDERS: dict[str, tuple[str, str]] = {
+    "openai": ("openai", "OpenAIProvider"),
+    "anthropic": ("anthropic", "AnthropicProvider"),
+    "ai21": ("ai21", "AI21Provider"),
+    "cohere": ("cohere", "CohereProvider"),
+    "mistral": ("mistral", "MistralProvider"),
+    "gemini": ("gemini", "GeminiProvider"),
+    "bedrock": ("bedrock", "BedrockProvider"),
+    "sagemaker": ("sagemaker", "SageMakerProvider"),
+    "container": ("container", "ContainerProvider"),
 }
 _ENSURE_TIMEOUT_S = 120.0
 _TELL_USES_EVERY_S = 20.0
@@ -154,16 +150,17 @@ class Worker:
         rows = operation_rows(services, {key: label for key, (label, _) in labels.items()})
         app = App(settings, SystemClock(), catalog, self.live, supervisor, lambda: rows)
         protocol = RestJson()
-        served = {
-            (service.name, name): Served(protocol.bind(operation, label.body), handler)
-            for service in services
-            for name, operation in service.operations.items()
-            if (found := labels.get((service.name, name))) is not None
-            for label, handler in (found,)
-        }
+        served = {key: Served(handler, label.body) for key, (label, handler) in labels.items()}
         report = Reporter()
         pipeline = Pipeline(app, Router(services), protocol, served, report)
-        self.doors = Doors(app, pipeline, VendorDoors(app, services, report))
+
+        @cache
+        def vendors() -> VendorDoors:
+            from craton.front.vendor_doors import VendorDoors  # many servers never need them
+
+            return VendorDoors(app, services, report)
+
+        self.doors = Doors(app, pipeline, vendors)
 
     def __call__(self, scope: worker.Scope, receive: worker.Receive, send: worker.Send) -> Coroutine[Any, Any, None]:
         return self.doors(scope, receive, send)
@@ -202,7 +199,9 @@ def make_provider(upstream: Upstream, ensure: Callable[[str], Awaitable[str]], u
         return LocalProvider(upstream, ensure, used)
     if upstream.provider not in PROVIDERS:
         raise ConfigError(f"the provider {upstream.provider!r} is not built yet")
-    return PROVIDERS[upstream.provider](upstream)
+    file, kind = PROVIDERS[upstream.provider]
+    made: Provider = getattr(import_module(f"craton.models.providers.{file}"), kind)(upstream)
+    return made
 
 
 def operation_rows(services: list[Service], labels: dict[tuple[str, str], Label]) -> list[dict[str, str]]:

@@ -14,10 +14,11 @@ import msgspec
 from craton.context import App
 from craton.front import body as http
 from craton.front.pipeline import Pipeline
-from craton.front.vendor_doors import VendorDoors, at_door
 
 Door = Callable[[dict[str, Any], http.Receive, http.Send], Coroutine[Any, Any, None]]
 JSON = (b"content-type", b"application/json")
+# Where the vendors' doors are (`vendor_doors`).
+VENDORS = ("/v1/", "/openai/v1/", "/anthropic/v1/")
 
 
 def from_loopback(scope: dict[str, Any]) -> bool:
@@ -28,9 +29,13 @@ def from_loopback(scope: dict[str, Any]) -> bool:
 
 
 class Doors:
-    """Tells Craton's own paths from the AWS operations."""
+    """Tells Craton's own paths from the AWS operations.
 
-    def __init__(self, app: App, pipeline: Pipeline, vendors: VendorDoors) -> None:
+    Args:
+        vendors: gives the vendors' doors; asked when the first request comes to one.
+    """
+
+    def __init__(self, app: App, pipeline: Pipeline, vendors: Callable[[], Door]) -> None:
         self.app = app
         self.pipeline = pipeline
         self.vendors = vendors
@@ -44,8 +49,8 @@ class Doors:
         door = self.open.get(key)
         if door is None and key in self.own and from_loopback(scope):
             door = self.own[key]
-        if door is None and at_door(key[1]):
-            door = self.vendors
+        if door is None and key[1].startswith(VENDORS):
+            door = self.vendors()
         return (door or self.pipeline)(scope, receive, send)
 
     async def health(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:

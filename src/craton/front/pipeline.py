@@ -34,18 +34,19 @@ _LINE_BYTES = 512
 
 
 class Served(msgspec.Struct, frozen=True):
-    """An operation that has a handler."""
+    """An operation that has a handler. `body`: the Struct that its request becomes, None for the model's own."""
 
-    binding: Binding
     handler: Handler
+    body: type[msgspec.Struct] | None
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where a request line leads; `served` is None for an operation that is not built."""
+    """Where a request line leads. `binding` and `handler` are None for an operation that is not built."""
 
     operation: Operation
     labels: dict[str, str]
-    served: Served | None
+    binding: Binding | None
+    handler: Handler | None
 
 
 class Pipeline:
@@ -77,8 +78,11 @@ class Pipeline:
         return self._kept(method, raw_path, query) if keeps else self._find(method, raw_path, query)
 
     def _find(self, method: str, raw_path: bytes, query: bytes) -> Place:
-        match = self.router.match(method, raw_path, query)
-        return Place(match.operation, match.labels, self.served.get((match.operation.service, match.operation.name)))
+        operation, labels = self.router.match(method, raw_path, query)
+        served = self.served.get((operation.service, operation.name))
+        if served is None:
+            return Place(operation, labels, None, None)
+        return Place(operation, labels, self.protocol.bind(operation, served.body), served.handler)
 
 
 class Request(msgspec.Struct, eq=False):
@@ -129,16 +133,16 @@ class Request(msgspec.Struct, eq=False):
         place = pipeline.find(method, raw_path, query)
         self.operation = operation = place.operation
         who.check_service(operation)
-        served = place.served
-        if served is None:
+        binding, handler = place.binding, place.handler
+        if binding is None or handler is None:
             raise not_built(operation.name, operation.errors)
-        decode = served.binding.decode
+        decode = binding.decode
         if large:
             request = await asyncio.to_thread(decode, place.labels, query, headers, body)
         else:
             request = decode(place.labels, query, headers, body)
         call = Call(app, operation, who.caller, who.region, self.request_id, headers, self.started_at, pipeline.report)
-        return call, await served.handler(call, request)
+        return call, await handler(call, request)
 
     async def answer(self, call: Call, result: Any) -> None:
         """Step six."""

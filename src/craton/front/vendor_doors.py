@@ -17,6 +17,7 @@ from craton.front import anthropic_door, door_models, openai_door
 from craton.front import body as http
 from craton.front.door_faults import ANTHROPIC, OPENAI, DoorFault, Shape
 from craton.front.door_request import DoorRequest, Exchange, Found
+from craton.front.doors import VENDORS
 from craton.front.pipeline import new_request_id
 from craton.front.watch import Rounds
 
@@ -54,7 +55,6 @@ _VENDORS = {
     "anthropic": Vendor("/anthropic/v1/", ANTHROPIC, _ANTHROPIC, anthropic_door.NOT_BUILT),
 }
 _BARE = "/v1/"
-_PREFIXES = (_BARE, "/openai/v1/", "/anthropic/v1/")
 
 
 class VendorDoors:
@@ -106,7 +106,7 @@ class VendorDoors:
 
 def at_door(path: str) -> bool:
     """Whether a path is one of the vendors' doors, whatever lies behind it."""
-    return path.startswith(_PREFIXES)
+    return path.startswith(VENDORS)
 
 
 def at(path: str, headers: list[tuple[bytes, bytes]]) -> tuple[Vendor, str]:

@@ -40,6 +40,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 _CLOSE_S = 2.0
 _LAST_WORDS_S = 0.5
+# Requests leave no cycles but those of errors: to look for them at every 700 objects costs more than it finds.
+_GC_THRESHOLDS = (10_000, 20, 50)
 _HEADER_TIMEOUT_MS = 75_000  # also ends idle keep-alive connections, so longer than the 60 s that SDKs keep theirs
 _PING_MS = 30_000  # finds HTTP/2 peers that vanished without a word
 _MAX_HEADERS_BYTES = 64 * 1024
@@ -149,6 +151,7 @@ async def _work(assignment: Assignment) -> None:
     # What is loaded now stays: the collector need not walk it again at each full collection.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
     server: Any = _Embedded(app, assignment)  # its `stop` has no types
     serving = asyncio.create_task(server.serve(), name="http")
     await asyncio.sleep(0)

@@ -69,7 +69,7 @@ class TestBedrock(VendorContract):
     @pytest.mark.parametrize("how", ["converse", "converse_stream", "invoke", "invoke_stream", "count_tokens"])
     def test_signature_holds(self, up: FakeUpstream, how: str, token: str) -> None:
         """Every operation is signed for the target's region, with its session token if it has one."""
-        provider = target(up, **KEYS, session_token=token)
+        provider = target(up, 10.0, **KEYS, session_token=token)
         native = json.dumps(self.vendor.native).encode()
         if how.endswith("stream"):
             _, fault = told(provider, how, native if how.startswith("invoke") else REQUEST)

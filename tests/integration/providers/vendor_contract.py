@@ -130,8 +130,8 @@ class VendorContract:
                 once(self.provider(up), "converse", REQUEST, seconds)
             return [], raised.value
         native = json.dumps(self.vendor.native).encode()
-        given = ("invoke_stream", native) if how == "native" else ("converse_stream", REQUEST)
-        got, fault = told(self.provider(up, 0.5), *given, seconds)
+        method, given = ("invoke_stream", native) if how == "native" else ("converse_stream", REQUEST)
+        got, fault = told(self.provider(up, 0.5), method, given, seconds)
         assert fault is not None
         return got, fault
 

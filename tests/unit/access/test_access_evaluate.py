@@ -178,6 +178,20 @@ def test_conditions_are_all_needed() -> None:
         assert not evaluate(ask(**{**good, name: value}), sets).allowed
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_strongest_naming_counts(order) -> None:
+    """Where a resource's policy names the caller twice, the more direct naming decides, wherever it stands."""
+    written = [{**ALLOW, "Principal": {"AWS": name}} for name in (USER.arn, ACCOUNT)][::order]
+    assert decided(USER, resource=policies(*written, kind="resource"), boundary=BE) == (YES, "resource")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_deny_of_a_weaker_naming_wins(order) -> None:
+    """A Deny for the account stands against an Allow for the exact user."""
+    written = [{**ALLOW, "Principal": {"AWS": USER.arn}}, {**DENY, "Principal": {"AWS": ACCOUNT}}][::order]
+    assert decided(USER, resource=policies(*written, kind="resource"), identity=A) == (EXPLICIT, "resource")
+
+
 def test_an_allow_never_widens_by_a_missing_variable() -> None:
     """ "Everything but ${x}" allows nothing to a request without x; as a Deny it denies all the more."""
     written = {"Action": "*", "NotResource": "arn:aws:s3:::${aws:username}"}
@@ -205,3 +219,14 @@ def test_the_memo_of_actions_is_bounded() -> None:
         assert evaluate(ask(action=f"bedrock:Junk{number}"), Policies(identity=one)).allowed
     assert len(one._slices) <= 1024
     assert evaluate(ask(action="BEDROCK:invokemodel"), Policies(identity=one)).allowed
+
+
+def test_the_memo_of_resources_is_bounded() -> None:
+    """A caller that invents resources, or gives endless ones, does not make a policy set grow; the answers stay right."""
+    one = policies(statement(resource="arn:aws:s3:::b/*"))
+    for number in range(2000):
+        assert evaluate(ask(resource=f"arn:aws:s3:::b/{number}"), Policies(identity=one)).allowed
+    assert evaluate(ask(resource="arn:aws:s3:::b/" + "x" * 2000), Policies(identity=one)).allowed
+    assert len(one._memo) <= 512
+    assert all(len(resource) <= 512 for _, resource in one._memo)
+    assert not evaluate(ask(resource="arn:aws:s3:::c/1"), Policies(identity=one)).allowed

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from craton.aws.access.policy import RULES, MalformedPolicyDocument, parse
+from craton.aws.access.document import MalformedPolicyDocument
+from craton.aws.access.policy import RULES, parse
 from craton.aws.wire.faults import Fault
 from tests.unit.access.scenes import ACCOUNT, document, statement
 
@@ -88,6 +90,7 @@ def test_versions() -> None:
         ({"Sid": "not good"}, "Statement[0].Sid", "must be alpha-numeric"),
         ({"Sid": 1}, "Statement[0].Sid", "Syntax errors"),
         ({"Extra": 1}, "Statement[0].Extra", "Syntax errors"),
+        ({"Condition": None}, "Statement[0].Condition", "Syntax errors"),
         ({"Condition": []}, "Statement[0].Condition", "Syntax errors"),
         ({"Condition": {"Equals": {"aws:a": "b"}}}, "Statement[0].Condition.Equals", "not a condition operator"),
         ({"Condition": {"Bool": "x"}}, "Statement[0].Condition.Bool", "Syntax errors"),
@@ -171,6 +174,14 @@ def test_principals(principal, good) -> None:
         refusal(text, "trust")
 
 
+def test_an_empty_list_of_resources_is_not_every_resource() -> None:
+    """A policy on a resource may leave Resource out, but an empty or null one is refused."""
+    for nothing in ([], None):
+        refusal(document({**TRUST, "Resource": nothing}), "resource")
+        refusal(document({**TRUST, "NotResource": nothing}), "resource")
+    assert parse(document(TRUST), "resource").statements[0].resources == ()
+
+
 @pytest.mark.parametrize("kind", RULES)
 def test_sizes(kind) -> None:
     """A document over its kind's limit is refused before it is read; white space counts where AWS counts it."""
@@ -202,12 +213,12 @@ ELEMENTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
-@given(st.one_of(st.text(), VALUES.map(json.dumps), st.lists(ELEMENTS, max_size=2).map(lambda s: document(*s))))
-def test_nothing_but_malformed(text) -> None:
-    """Whatever is handed in, a policy comes back or a Fault that says so."""
-    for kind in RULES:
-        try:
-            parse(text, kind)
-        except Fault as fault:
-            assert fault.name in ("MalformedPolicyDocument", "LimitExceeded")
+@settings(max_examples=300, deadline=None)
+@given(
+    st.one_of(st.text(), VALUES.map(json.dumps), st.lists(ELEMENTS, max_size=2).map(lambda s: document(*s))),
+    st.sampled_from(sorted(RULES)),
+)
+def test_nothing_but_malformed(text, kind) -> None:
+    """Whatever is handed in, a policy comes back or a Fault that says why there is none."""
+    with suppress(Fault):
+        parse(text, kind)

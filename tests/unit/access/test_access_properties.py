@@ -11,7 +11,7 @@ from craton.aws.access.explain import explain, finding
 from tests.unit.access.policy_space import STATEMENTS, requests, statements
 from tests.unit.access.scenes import policies, policy
 
-LAW = settings(max_examples=200, deadline=None)
+LAW = settings(max_examples=80, deadline=None)
 
 
 def answer(request, *written) -> str:

@@ -33,9 +33,11 @@ def test_every_text_model_has_a_dialect(model: Model) -> None:
     assert dialect.streams or not model.streaming
 
 
-def test_names_are_unique() -> None:
-    """No dialect hides another."""
-    assert len({dialect.name for dialect in DIALECTS}) == len(DIALECTS)
+@pytest.mark.parametrize("name", list(DIALECTS))
+def test_a_dialect_is_loaded_by_its_name(name: str) -> None:
+    """Each is there under its own name, always the same one."""
+    assert named(name).name == name
+    assert named(name) is named(name)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -116,6 +116,7 @@ def test_cohere_v2_reads_back_what_it_writes(request: ConverseRequest) -> None:
 
 FULL: dict[str, Any] = {
     "model": "upstream",
+    "stream": False,
     "messages": [
         {"role": "system", "content": "be brief"},
         {"role": "user", "content": [
@@ -143,10 +144,9 @@ def test_cohere_v2_writes_back_the_body_it_read() -> None:
 
 
 def test_cohere_v2_stream_is_asked_for_in_the_body() -> None:
-    """`stream` is there when a stream is wanted, and only then."""
-    request = make.asked()
-    assert json.loads(DIALECT.write_request(request, make.outgoing(stream=True)))["stream"] is True
-    assert "stream" not in json.loads(DIALECT.write_request(request, make.outgoing()))
+    """`stream` says which of the two is wanted; Cohere's reference calls it required."""
+    for stream in (True, False):
+        assert json.loads(DIALECT.write_request(make.asked(), make.outgoing(stream=stream)))["stream"] is stream
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -105,7 +106,12 @@ def test_converse_events_by_their_type(name: str, value: dict[str, Any]) -> None
 def test_converse_streams_that_break(data: bytes) -> None:
     """Rubbish, and an end that comes too early, raise ModelStreamErrorException."""
     reader = DIALECT.reader()
-    for broken in (lambda: reader.feed(data, "messageStop"), lambda: reader.feed(data), reader.close):
+    attempts: list[Callable[[], object]] = [
+        lambda: reader.feed(data, "messageStop"),
+        lambda: reader.feed(data),
+        reader.close,
+    ]
+    for broken in attempts:
         with pytest.raises(Fault) as caught:
             broken()
         assert caught.value.name == "ModelStreamErrorException"

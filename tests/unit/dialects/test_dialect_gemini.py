@@ -186,6 +186,23 @@ def test_gemini_enters_what_it_cannot_carry() -> None:
     assert body["generationConfig"]["topK"] == 5
 
 
+@pytest.mark.parametrize(
+    ("model", "signatures"),
+    [
+        ("gemini-3-pro-preview", ["skip_thought_signature_validator", None]),
+        ("gemini-2.5-flash", [None, None]),
+        ("models/gemini-1.5-pro", [None, None]),
+    ],
+)
+def test_gemini_calls_of_another_model(model: str, signatures: list[str | None]) -> None:
+    """A first call that Gemini did not sign says so where the model would refuse it, and is read without that."""
+    calls = [ContentBlock(tool_use=c.ToolUseBlock(f"t{place}", "f", Raw(b"{}"))) for place in range(2)]
+    request = ConverseRequest(messages=[Message("user", [ContentBlock(text="a")]), Message("assistant", calls)])
+    written = DIALECT.write_request(request, make.outgoing(model))
+    assert [part.get("thoughtSignature") for part in json.loads(written)["contents"][1]["parts"]] == signatures
+    assert DIALECT.read_request(written) == request
+
+
 REPLY: dict[str, Any] = {
     "candidates": [
         {

@@ -198,3 +198,25 @@ def test_limits_are_renamed() -> None:
     body, ledger = make.write(DIALECT, request)
     assert (body["max_tokens"], body["temperature"]) == (7, 0.5)
     assert ledger.dropped == ["additionalModelRequestFields.reasoning_effort"]
+
+
+THOUGHTS = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}], "closed": True}
+
+
+def test_thoughts_of_a_reasoning_model_are_kept() -> None:
+    """Magistral answers with a list of thoughts and texts, whole and in pieces."""
+    said = {"role": "assistant", "content": [THOUGHTS, {"type": "text", "text": "Hi"}]}
+    body = {"choices": [{"index": 0, "message": said, "finish_reason": "stop"}]}
+    blocks = DIALECT.read_reply(json.dumps(body).encode()).output.message.content
+    assert [block.kind for block in blocks] == ["reasoningContent", "text"]
+    reader = DIALECT.reader()
+    events: list[StreamEvent] = []
+    for delta in ({"content": [THOUGHTS]}, {"content": [{"type": "text", "text": "Hi"}]}, {"content": ' "content": ['}):
+        events += reader.feed(json.dumps({"choices": [{"index": 0, "delta": delta}]}).encode())
+    assert events == [
+        e.MessageStart("assistant"),
+        BlockDelta(Delta(reasoning_content=e.ReasoningDelta(text="hm")), 0),
+        BlockStop(0),
+        BlockDelta(Delta("Hi"), 1),
+        BlockDelta(Delta(' "content": ['), 1),
+    ]

@@ -1,7 +1,7 @@
 """Policy documents: what they may say, and their reading into values.
 
 Owns the grammar of policies (versions 2008-10-17 and 2012-10-17), what each kind of policy must and must not hold, its
-size limit, and MalformedPolicyDocument, which names the place. A document is refused for what AWS refuses and also for
+size limit. A document is refused for what AWS refuses and also for
 a condition value that its operator can never read ("abc" for a number): a Deny that never applies is worse than an
 error. It must not know what a request is, nor decide. Pure.
 Sources: IAM user guide, "Grammar of the IAM JSON policy language" and "IAM and AWS STS quotas"; the texts are AWS's.
@@ -9,16 +9,26 @@ Sources: IAM user guide, "Grammar of the IAM JSON policy language" and "IAM and 
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final, Literal, NamedTuple, NoReturn
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
 from craton.aws.access import match
 from craton.aws.access.conditions import operators
+from craton.aws.access.document import (
+    SYNTAX,
+    Number,
+    load,
+    object_of,
+    readable,
+    refuse,
+    string_of,
+    strings_of,
+    values_of,
+)
 from craton.aws.wire.faults import Fault
 
 Effect = Literal["Allow", "Deny"]
@@ -48,16 +58,6 @@ RULES: Final[dict[Kind, Rules]] = {
     "scp": Rules("never", "must", 10240),
     "rcp": Rules("must", "must", 10240),
 }
-
-
-class MalformedPolicyDocument(Fault):
-    """A policy that says nothing, with the place: ``Statement[1].Action[0]``. Status 400."""
-
-    __slots__ = ("place",)
-
-    def __init__(self, text: str, place: str = "") -> None:
-        super().__init__("MalformedPolicyDocument", f"{text} (at {place})" if place else text, status=400)
-        self.place = place
 
 
 class Named(NamedTuple):
@@ -111,21 +111,21 @@ def parse(text: str, kind: Kind = "identity", name: str = "") -> Policy:
     Raises MalformedPolicyDocument, naming the place, and Fault LimitExceeded for one that is too long.
     """
     check_size(text, kind)
-    document = _object(_load(text), "", _TOP)
+    document = object_of(load(text), "", _TOP)
     version = document.get("Version", _OLD)
     if version not in VERSIONS:
-        _refuse("Policy document must be version 2012-10-17 or greater.", "Version")
+        refuse("Policy document must be version 2012-10-17 or greater.", "Version")
     written = document.get("Statement")
     listed = written if isinstance(written, list) else [written]
     if written is None or not listed or len(listed) > _MAX_STATEMENTS:
-        _refuse(SYNTAX, "Statement")
+        refuse(SYNTAX, "Statement")
     reader = _Reader(kind, version != _OLD)
     statements = tuple(
         reader.statement(one, at, f"Statement[{at}]" if isinstance(written, list) else "Statement")
         for at, one in enumerate(listed)
     )
     _unique_sids(statements)
-    return Policy(kind=kind, name=name, version=version, statements=statements, id=_string(document, "Id", ""))
+    return Policy(kind=kind, name=name, version=version, statements=statements, id=string_of(document, "Id", ""))
 
 
 def check_size(text: str, kind: Kind) -> None:
@@ -136,7 +136,6 @@ def check_size(text: str, kind: Kind) -> None:
         raise Fault("LimitExceeded", f"Cannot exceed quota for PolicySize: {rules.limit}", status=409)
 
 
-SYNTAX: Final = "Syntax errors in policy."
 _TOP: Final = frozenset({"Version", "Id", "Statement"})
 _ELEMENTS: Final = frozenset(
     {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"}
@@ -170,49 +169,51 @@ class _Reader:
         self._variables = variables
 
     def statement(self, written: object, index: int, place: str) -> Statement:
-        element = _object(written, place, _ELEMENTS)
+        element = object_of(written, place, _ELEMENTS)
         effect = element.get("Effect")
         if effect not in ("Allow", "Deny"):
-            _refuse(SYNTAX, f"{place}.Effect")
+            refuse(SYNTAX, f"{place}.Effect")
         self._presence(element, place)
         return Statement(
             index=index,
             effect=effect,
             sid=self._sid(element, place),
-            actions=_strings(element, "Action", place, _check_action),
-            not_actions=_strings(element, "NotAction", place, _check_action),
-            resources=_strings(element, "Resource", place, self._check_resource),
-            not_resources=_strings(element, "NotResource", place, self._check_resource),
+            actions=strings_of(element, "Action", place, _check_action),
+            not_actions=strings_of(element, "NotAction", place, _check_action),
+            resources=strings_of(element, "Resource", place, self._check_resource),
+            not_resources=strings_of(element, "NotResource", place, self._check_resource),
             principals=_principals(element, "Principal", place),
             not_principals=_principals(element, "NotPrincipal", place),
-            conditions=self._conditions(element.get("Condition"), f"{place}.Condition"),
+            conditions=self._conditions(element.get("Condition", {}), f"{place}.Condition"),
         )
 
     def _presence(self, element: Mapping[str, Any], place: str) -> None:
         """Which elements must be there, and which may not, by kind and by each other."""
         for name in ("Action", "Resource", "Principal"):
             if name in element and f"Not{name}" in element:
-                _refuse(SYNTAX, f"{place}.Not{name}")
+                refuse(SYNTAX, f"{place}.Not{name}")
         if not (element.get("Action") or element.get("NotAction")):
-            _refuse("Policy statement must contain actions.", place)
+            refuse("Policy statement must contain actions.", place)
         has_resource = bool(element.get("Resource") or element.get("NotResource"))
-        if self._rules.resource == "must" and not has_resource:
-            _refuse("Policy statement must contain resources.", place)
+        given = "Resource" in element or "NotResource" in element
+        # An empty list must not come to mean "every resource" where a policy may leave the element out.
+        if (self._rules.resource == "must" or given) and self._rules.resource != "never" and not has_resource:
+            refuse("Policy statement must contain resources.", place)
         for name in ("Resource", "NotResource"):
             if self._rules.resource == "never" and name in element:
-                _refuse(f"Has prohibited field {name}", f"{place}.{name}")
+                refuse(f"Has prohibited field {name}", f"{place}.{name}")
         for name in ("Principal", "NotPrincipal"):
             if self._rules.principal == "never" and name in element:
-                _refuse("Policy document should not specify a principal.", f"{place}.{name}")
+                refuse("Policy document should not specify a principal.", f"{place}.{name}")
         if self._rules.principal == "must" and "Principal" not in element and "NotPrincipal" not in element:
-            _refuse("Missing required field Principal", place)
+            refuse("Missing required field Principal", place)
         if self._kind == "rcp" and element.get("Principal") != "*":
-            _refuse("A resource control policy applies to every principal (*).", f"{place}.Principal")
+            refuse("A resource control policy applies to every principal (*).", f"{place}.Principal")
 
     def _sid(self, element: Mapping[str, Any], place: str) -> str:
-        sid = _string(element, "Sid", place)
+        sid = string_of(element, "Sid", place)
         if not (_SID if self._rules.principal == "never" else _FREE_SID).fullmatch(sid):
-            _refuse(
+            refuse(
                 "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression "
                 "[0-9A-Za-z]*",
                 f"{place}.Sid",
@@ -223,107 +224,26 @@ class _Reader:
         if text != "*":
             fields = text.split(":", match.ARN_FIELDS - 1)
             if fields[0] != "arn" or len(fields) < 2:
-                _refuse(f'Resource {text} must be in ARN format or "*".', place)
+                refuse(f'Resource {text} must be in ARN format or "*".', place)
             if not _PARTITION.fullmatch(fields[1]):
                 full = ":".join(fields + ["*"] * (match.ARN_FIELDS - len(fields)))
-                _refuse(f'Partition "{fields[1]}" is not valid for resource "{full}".', place)
+                refuse(f'Partition "{fields[1]}" is not valid for resource "{full}".', place)
             if len(fields) < 3 or not _SERVICE.fullmatch(fields[2]):
-                _refuse("Resource vendor must be fully qualified and cannot contain regexes.", place)
-        _readable(partial(match.resource, text, variables=self._variables), place)
+                refuse("Resource vendor must be fully qualified and cannot contain regexes.", place)
+        readable(partial(match.resource, text, variables=self._variables), place)
 
     def _conditions(self, written: object, place: str) -> tuple[Condition, ...]:
-        if written is None:
-            return ()
         found = []
-        for operator, keys in _object(written, place, None).items():
-            _readable(partial(operators.read, operator), f"{place}.{operator[:100]}")
-            for key, values in _object(keys, f"{place}.{operator}", None).items():
+        for operator, keys in object_of(written, place, None).items():
+            readable(partial(operators.read, operator), f"{place}.{operator[:100]}")
+            for key, values in object_of(keys, f"{place}.{operator}", None).items():
                 at = f"{place}.{operator}.{key[:200]}"
                 if not _KEY.fullmatch(key):
-                    _refuse("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.", at)
-                one = Condition(operator, key, _values(values, at))
-                _readable(partial(operators.build, *one, variables=self._variables), at)
+                    refuse("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.", at)
+                one = Condition(operator, key, values_of(values, at))
+                readable(partial(operators.build, *one, variables=self._variables), at)
                 found.append(one)
         return tuple(found)
-
-
-def _refuse(text: str, place: str) -> NoReturn:
-    raise MalformedPolicyDocument(text, place)
-
-
-def _readable(read: Callable[[], object], place: str) -> None:
-    """Turn a value's own complaint into one that says where."""
-    try:
-        read()
-    except ValueError as error:
-        raise MalformedPolicyDocument(f"{SYNTAX[:-1]}: {error}.", place) from None
-
-
-class _Number(str):
-    """A number or a boolean of the document, kept as it is written."""
-
-    __slots__ = ()
-
-
-def _load(text: str) -> Any:
-    """The JSON value; refuses a name given twice, which readers of policies would judge differently."""
-
-    def pairs(members: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(members)
-        if len(found) != len(members):
-            names = [name for name, _ in members]
-            twice = next(name for name in names if names.count(name) > 1)
-            _refuse(SYNTAX, f"{twice[:100]}, which is given twice")
-        return found
-
-    try:
-        return json.loads(text, object_pairs_hook=pairs, parse_int=_Number, parse_float=_Number, parse_constant=_Bad)
-    except json.JSONDecodeError as error:
-        raise MalformedPolicyDocument(SYNTAX, f"line {error.lineno}, column {error.colno}") from None
-    except (ValueError, RecursionError):
-        raise MalformedPolicyDocument(SYNTAX) from None
-
-
-def _Bad(name: str) -> NoReturn:  # noqa: N802
-    raise ValueError(name)
-
-
-def _object(value: object, place: str, allowed: frozenset[str] | None) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        _refuse(SYNTAX, place)
-    for name in value:
-        if allowed is not None and name not in allowed:
-            _refuse(SYNTAX, f"{place}.{name[:100]}" if place else name[:100])
-    return value
-
-
-def _string(element: Mapping[str, Any], name: str, place: str) -> str:
-    value = element.get(name, "")
-    if not isinstance(value, str) or isinstance(value, _Number):
-        _refuse(SYNTAX, f"{place}.{name}" if place else name)
-    return value
-
-
-def _strings(element: Mapping[str, Any], name: str, place: str, check: Callable[[str, str], None]) -> tuple[str, ...]:
-    value = element.get(name)
-    if value is None:
-        return ()
-    several = isinstance(value, list)
-    for at, one in enumerate(value if several else [value]):
-        here = f"{place}.{name}[{at}]" if several else f"{place}.{name}"
-        if not isinstance(one, str) or isinstance(one, _Number):
-            _refuse(SYNTAX, here)
-        check(one, here)
-    return tuple(value) if several else (value,)
-
-
-def _values(value: object, place: str) -> tuple[str, ...]:
-    """A condition's values as strings; numbers and booleans may stand without quotes."""
-    several = value if isinstance(value, list) else [value]
-    for one in several:
-        if not isinstance(one, str | bool):
-            _refuse(SYNTAX, place)
-    return tuple(str(one).lower() if isinstance(one, bool) else str(one) for one in several)
 
 
 def _check_action(text: str, place: str) -> None:
@@ -331,13 +251,13 @@ def _check_action(text: str, place: str) -> None:
         return
     vendor, colon, verb = text.partition(":")
     if not colon:
-        _refuse("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.", place)
+        refuse("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.", place)
     if ":" in verb:
-        _refuse("Actions/Condition can contain only one colon.", place)
+        refuse("Actions/Condition can contain only one colon.", place)
     if not _VENDOR.fullmatch(vendor):
-        _refuse(f"Vendor {vendor} is not valid", place)
+        refuse(f"Vendor {vendor} is not valid", place)
     if not _VERB.fullmatch(verb):
-        _refuse(SYNTAX, place)
+        refuse(SYNTAX, place)
 
 
 def _principals(element: Mapping[str, Any], name: str, place: str) -> tuple[Named, ...]:
@@ -348,16 +268,16 @@ def _principals(element: Mapping[str, Any], name: str, place: str) -> tuple[Name
     if written == "*":
         return (Named("*", "*"),)
     found = []
-    for label, values in _object(written, place, frozenset(_PRINCIPAL_TYPES)).items():
+    for label, values in object_of(written, place, frozenset(_PRINCIPAL_TYPES)).items():
         kind = _PRINCIPAL_TYPES[label]
         listed = values if isinstance(values, list) else [values]
         for value in listed:
-            if not isinstance(value, str) or isinstance(value, _Number) or not _names_someone(kind, value):
+            if not isinstance(value, str) or isinstance(value, Number) or not _names_someone(kind, value):
                 shown = value if isinstance(value, str) else "…"
-                _refuse(f'Invalid principal in policy: "{label}":"{shown[:200]}"', f"{place}.{label}")
+                refuse(f'Invalid principal in policy: "{label}":"{shown[:200]}"', f"{place}.{label}")
             found.append(Named("*", "*") if kind == "AWS" and value == "*" else Named(kind, str(value)))
     if not found:
-        _refuse(SYNTAX, place)
+        refuse(SYNTAX, place)
     return tuple(found)
 
 
@@ -373,7 +293,7 @@ def _unique_sids(statements: tuple[Statement, ...]) -> None:
     seen: set[str] = set()
     for statement in statements:
         if statement.sid and statement.sid in seen:
-            _refuse("Statement IDs (SID) in a single policy must be unique.", f"Statement[{statement.index}].Sid")
+            refuse("Statement IDs (SID) in a single policy must be unique.", f"Statement[{statement.index}].Sid")
         seen.add(statement.sid)
 
 

@@ -7,6 +7,7 @@ for every other text model of the catalog the stand-in, if stand-ins are on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import msgspec
 
@@ -63,7 +64,7 @@ class Compiler:
         if model is not None:
             return self.of_catalog(model, targets)
         dialect = self.dialect(table.dialect) or targets[0].provider.dialect
-        return Route(table.id, targets, UNLIMITED, None, dialect, table.max_output_tokens or DEFAULT_MAX_TOKENS)
+        return Route(table.id, targets, UNLIMITED, None, lambda: dialect, table.max_output_tokens or DEFAULT_MAX_TOKENS)
 
     def target(self, table: ModelTable, given: TargetTable) -> Target:
         upstream = Upstream(
@@ -97,7 +98,7 @@ class Compiler:
         """A local model under its own id: OpenAI-shaped bodies, no rule of Bedrock's."""
         timeout_s = self.settings.file.compute.start_timeout_s + 60
         target = Target(self.local(model), model.id, timeout_s=timeout_s)
-        return Route(model.id, (target,), UNLIMITED, None, target.provider.dialect, model.context_tokens)
+        return Route(model.id, (target,), UNLIMITED, None, lambda: target.provider.dialect, model.context_tokens)
 
     def standin(self, model: LocalModel) -> Target:
         timeout_s = self.settings.file.compute.start_timeout_s + 60
@@ -105,4 +106,4 @@ class Compiler:
 
     def of_catalog(self, model: Model, targets: tuple[Target, ...]) -> Route:
         limit = model.max_output_tokens or DEFAULT_MAX_TOKENS
-        return Route(model.model_id, targets, capabilities(model), model, self.dialect(model.dialect), limit)
+        return Route(model.model_id, targets, capabilities(model), model, partial(self.dialect, model.dialect), limit)

@@ -6,7 +6,7 @@ one dictionary access. Knows Bedrock's rules about ids, nothing of HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from craton.aws.wire.faults import Fault, access_denied, validation
@@ -35,14 +35,19 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A model that can be called. `model` is the catalog's row, if it has one; `dialect` the native schema."""
+    """A model that can be called. `model` is the catalog's row, if it has one; `schema` gives the native schema."""
 
     model_id: str
     targets: tuple[Target, ...]
     capabilities: Capabilities
     model: Model | None = None
-    dialect: Dialect | None = None
+    schema: Callable[[], Dialect | None] = lambda: None
     max_output_tokens: int = 4096
+
+    @property
+    def dialect(self) -> Dialect | None:
+        """The native schema, loaded when it is first needed."""
+        return self.schema()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +113,10 @@ def foundation_model_arn(model_id: str, region: str) -> str:
 
 def native_dialect(route: Route) -> Dialect:
     """The schema of the model's own InvokeModel bodies."""
-    if route.dialect is None:
+    dialect = route.dialect
+    if dialect is None:
         raise Fault("ValidationException", f"InvokeModel is not built for {route.model_id}; use Converse.")
-    return route.dialect
+    return dialect
 
 
 # An id outside the catalog is bound by no rule of Bedrock's; what its target cannot do, the target says.

@@ -130,8 +130,9 @@ def check(resolved: Resolved, request: ConverseRequest, *, streaming: bool) -> N
 def add_fields(call: Call, resolved: Resolved, request: ConverseRequest, reply: ConverseReply) -> None:
     """Fill `additionalModelResponseFields` from the native reply that the model's family would give."""
     paths = request.additional_model_response_field_paths
-    if paths and resolved.route.dialect is not None:
-        native = resolved.route.dialect.write_reply(reply, fields.shown(call.request_id, request))
+    dialect = resolved.route.dialect if paths else None
+    if paths and dialect is not None:
+        native = dialect.write_reply(reply, fields.shown(call.request_id, request))
         reply.additional_model_response_fields = fields.pick(msgspec.json.decode(native), paths)
 
 

@@ -1,48 +1,43 @@
-"""Every dialect, in one visible tuple."""
+"""Every dialect, in one visible table. Each is loaded when somebody names it: a start should not pay for schemas
+that most servers never speak.
+"""
 
 from __future__ import annotations
 
-from craton.models.dialects.ai21_j2 import AI21Jurassic2
-from craton.models.dialects.ai21_jamba import AI21Jamba
-from craton.models.dialects.amazon_converse import AmazonConverse
-from craton.models.dialects.anthropic_messages import AnthropicMessages
-from craton.models.dialects.anthropic_text import AnthropicText
-from craton.models.dialects.cohere_chat_v2 import CohereChatV2
-from craton.models.dialects.cohere_command import CohereCommand
-from craton.models.dialects.cohere_command_r import CohereCommandR
-from craton.models.dialects.deepseek_r1 import DeepSeekR1
-from craton.models.dialects.dialect import Dialect
-from craton.models.dialects.gemini import Gemini
-from craton.models.dialects.meta_llama import MetaLlama
-from craton.models.dialects.mistral_chat import MistralChat
-from craton.models.dialects.mistral_text import MistralText
-from craton.models.dialects.nova import Nova
-from craton.models.dialects.openai_chat import OpenAIChat
-from craton.models.dialects.titan_text import AmazonTitanText
-from craton.models.dialects.writer_palmyra import WriterPalmyra
+from functools import cache
+from importlib import import_module
+from typing import cast
 
-DIALECTS: tuple[Dialect, ...] = (
-    AnthropicMessages(),
-    AnthropicText(),
-    AI21Jurassic2(),
-    AI21Jamba(),
-    AmazonTitanText(),
-    Nova(),
-    OpenAIChat(),
-    CohereCommand(),
-    CohereCommandR(),
-    MetaLlama(),
-    MistralText(),
-    MistralChat(),
-    DeepSeekR1(),
-    WriterPalmyra(),
-    AmazonConverse(),
-    CohereChatV2(),
-    Gemini(),
-)
-_BY_NAME = {dialect.name: dialect for dialect in DIALECTS}
+from craton.models.dialects.dialect import Dialect
+
+# Name → file and class. The last three are vendors' own APIs; the others are native schemas on Bedrock.
+DIALECTS: dict[str, tuple[str, str]] = {
+    "anthropic.messages": ("anthropic_messages", "AnthropicMessages"),
+    "anthropic.text": ("anthropic_text", "AnthropicText"),
+    "ai21.j2": ("ai21_j2", "AI21Jurassic2"),
+    "ai21.jamba": ("ai21_jamba", "AI21Jamba"),
+    "amazon.titan-text": ("titan_text", "AmazonTitanText"),
+    "amazon.nova": ("nova", "Nova"),
+    "openai.chat": ("openai_chat", "OpenAIChat"),
+    "cohere.command": ("cohere_command", "CohereCommand"),
+    "cohere.command-r": ("cohere_command_r", "CohereCommandR"),
+    "meta.llama": ("meta_llama", "MetaLlama"),
+    "mistral.text": ("mistral_text", "MistralText"),
+    "mistral.chat": ("mistral_chat", "MistralChat"),
+    "deepseek.r1": ("deepseek_r1", "DeepSeekR1"),
+    "writer.palmyra": ("writer_palmyra", "WriterPalmyra"),
+    "amazon.converse": ("amazon_converse", "AmazonConverse"),
+    "cohere.chat-v2": ("cohere_chat_v2", "CohereChatV2"),
+    "google.gemini": ("gemini", "Gemini"),
+}
 
 
 def dialect_named(name: str) -> Dialect | None:
     """The dialect with this name, or None."""
-    return _BY_NAME.get(name)
+    return _load(name) if name in DIALECTS else None
+
+
+@cache
+def _load(name: str) -> Dialect:
+    file, kind = DIALECTS[name]
+    return cast("Dialect", getattr(import_module(f"craton.models.dialects.{file}"), kind)())

@@ -159,9 +159,7 @@ class CohereChatV2:
             messages.append({"role": "system", "content": system})
         for place, message in enumerate(request.messages or ()):
             messages += writing.turn(message, f"messages.{place}.content")
-        body: Body = {"model": out.model, "messages": messages}
-        if out.stream:
-            body["stream"] = True
+        body: Body = {"model": out.model, "stream": out.stream, "messages": messages}
         if writing.documents:
             body["documents"] = writing.documents
         body |= write_config(_bounded(request.inference_config, ledger), _PARAMETERS)

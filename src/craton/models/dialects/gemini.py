@@ -73,7 +73,7 @@ class Gemini:
 
     def write_request(self, request: ConverseRequest, out: Outgoing) -> bytes:
         ledger = out.ledger
-        writing = parts.Writing(ledger)
+        writing = parts.Writing(ledger, out.model)
         contents = [
             content
             for place, message in enumerate(request.messages or ())

@@ -29,6 +29,11 @@ Json = dict[str, Any]
 # Before a signature in the canon: whose it is.
 SIGNED = "gemini:"
 
+# What Google's page "Thought signatures" has a first call say that Gemini did not make itself, as after a change of
+# model in mid-conversation. Earlier generations do not ask for signatures.
+UNSIGNED = "skip_thought_signature_validator"
+_ASK_NONE = ("gemini-1", "gemini-2")
+
 _IMAGES: dict[str, canon.ImageFormat] = {f"image/{name}": name for name in get_args(canon.ImageFormat)}
 _IMAGES["image/jpg"] = "jpeg"
 _VIDEO_TYPES = {"mov": "video/quicktime", "mkv": "video/x-matroska", "three_gp": "video/3gpp"}
@@ -50,7 +55,7 @@ def read_parts(parts: list[native.Part]) -> list[ContentBlock]:
         if part.thought and part.text is not None:
             blocks.append(reasoning(part.text, part.thought_signature))
             continue
-        if part.thought_signature:
+        if part.thought_signature and part.thought_signature != UNSIGNED:
             _sign(blocks, part.thought_signature)
         block = _read_part(part)
         if block is not None:
@@ -131,10 +136,14 @@ def _read_blob(blob: native.Blob) -> ContentBlock:
 
 
 class Writing:
-    """Turns → contents. Results name their tool, so the names of the calls are kept on the way."""
+    """Turns → contents. Results name their tool, so the names of the calls are kept on the way.
 
-    def __init__(self, ledger: Ledger) -> None:
+    `model` tells whether calls must be signed; "" for one that asks for nothing.
+    """
+
+    def __init__(self, ledger: Ledger, model: str = "") -> None:
         self._ledger = ledger
+        self._must_sign = bool(model) and not model.rpartition("/")[2].startswith(_ASK_NONE)
         self._names: dict[str, str] = {}
         self._signature = ""  # waits for the next part
 
@@ -158,6 +167,8 @@ class Writing:
         elif use is not None:
             self._names[use.tool_use_id] = use.name
             call: Json = {"id": use.tool_use_id, "name": use.name, "args": use.input}
+            if self._must_sign and not self._signature and not any("functionCall" in part for part in parts):
+                self._signature = UNSIGNED
             parts.append(self._signed({"functionCall": call}))
         elif block.reasoning_content is not None:
             self._reasoning(block.reasoning_content, at, parts)

@@ -7,6 +7,7 @@ requests. A piece of text is the hot path.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,22 @@ class Answer(msgspec.Struct, rename={"metrics": "amazon-bedrock-invocationMetric
     metrics: InvocationMetrics | None = None
 
 
+class Thought(msgspec.Struct):
+    text: str = ""
+
+
+class Part(msgspec.Struct):
+    """A part of an answer's content: a text, or the thoughts before it."""
+
+    type: str
+    text: str = ""
+    thinking: list[Thought] = []
+
+
 _ANSWER = msgspec.json.Decoder(Answer)
+_IN_PARTS = re.compile(rb'"content"\s*:\s*\[')
+_PARTS: msgspec.json.Decoder[list[Part] | None] = msgspec.json.Decoder(list[Part] | None)
+_MEMBERS: msgspec.json.Decoder[dict[str, Raw]] = msgspec.json.Decoder(dict[str, Raw])
 _encode = msgspec.json.Encoder().encode
 
 _BEFORE = b'{"choices":[{"index":0,"message":{"role":"assistant","content":'
@@ -59,7 +75,7 @@ def as_openai(answer: Answer, member: str) -> bytes:
     choices: list[dict[str, Any]] = [
         {
             "index": choice.index,
-            member: choice.message or choice.delta or {},
+            member: _in_words(choice.message or choice.delta) or {},
             "finish_reason": choice.stop_reason or choice.finish_reason,
         }
         for choice in answer.choices
@@ -70,6 +86,22 @@ def as_openai(answer: Answer, member: str) -> bytes:
     elif answer.metrics is not None:
         written["usage"] = usage_of(answer.metrics)
     return _encode(written)
+
+
+def _in_words(message: Raw | None) -> Raw | dict[str, Any] | None:
+    """Mistral's reasoning models answer with a list of thoughts and texts; OpenAI's relatives name the thoughts apart."""
+    if message is None or _IN_PARTS.search(bytes(message)) is None:
+        return message
+    try:
+        members: dict[str, Any] = dict(_MEMBERS.decode(message))
+        parts = _PARTS.decode(members.get("content", b"null"))
+    except msgspec.ValidationError:  # OpenAI's reader says what is wrong with it
+        return message
+    members["content"] = "".join(part.text for part in parts or () if part.type == "text")
+    members["reasoning_content"] = "".join(
+        thought.text for part in parts or () if part.type == "thinking" for thought in part.thinking
+    )
+    return members
 
 
 class Reader:
