@@ -11,7 +11,7 @@ EQUALS = [
     (["x", "y"], "y", True), (["x", "y"], "z", False), ("ü", "ü", True), ([], "a", False),
 ]  # fmt: skip
 LIKE = [
-    ("a*", "abc", True), ("a*", "A", False), ("a?c", "abc", True), ("a?c", "ac", False), ("*", "", True), ("?", "", False),
+    ("a*", "abc", True), ("a*", "A", False), ("a?c", "abc", True), ("a?c", "ac", False), ("*", "", True), ("ab*ba", "aba", False), ("ab*ba", "abba", True), ("?", "", False),
     ("*b*", "abc", True), ("a*c*e", "abcde", True), ("a*c*e", "abcdef", False), ("a**", "a", True), ("*a", "ba\n", False),
     ("a.c", "abc", False), ("[ab]", "a", False), ("a\nb*", "a\nbc", True), (["x*", "y*"], "yes", True),
 ]  # fmt: skip

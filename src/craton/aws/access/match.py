@@ -50,13 +50,14 @@ class Glob:
         """Whether the whole text fits."""
         if self.exact:
             return text == self.prefix
+        # Hence head and tail cannot overlap below.
         if len(text) < self._least:
             return False
         at = _at(self._head, text, 0)
         if self._tail is None or at < 0:
             return at == len(text)
         end = len(text) - self._tail_size
-        if end < at or _at(self._tail, text, end) != len(text):
+        if _at(self._tail, text, end) != len(text):
             return False
         for piece in self._middles:
             at = _find(piece, text, at, end)

@@ -52,7 +52,7 @@ class Principals:
             return Strength.EXACT
         if subject.provider is not None and subject.provider in self._providers:
             return Strength.EXACT
-        if subject.arn in self._arns and subject.account:
+        if subject.arn in self._arns:
             return Strength.EXACT
         if subject.user_id and subject.user_id in self._ids:
             return Strength.EXACT
