@@ -20,7 +20,17 @@ SAMPLE_MODEL = "craton.chat-mini-v1:0"
 Positive = Annotated[float, Meta(gt=0)]
 AccountId = Annotated[str, Meta(pattern=r"^[0-9]{12}\Z")]
 ProviderName = Literal[
-    "anthropic", "openai", "ai21", "cohere", "mistral", "stability", "gemini", "bedrock", "sagemaker", "container", "local"
+    "anthropic",
+    "openai",
+    "ai21",
+    "cohere",
+    "mistral",
+    "stability",
+    "gemini",
+    "bedrock",
+    "sagemaker",
+    "container",
+    "local",
 ]
 
 

@@ -20,7 +20,7 @@ from craton.front.door_chat import Manner, answer, off_the_loop, resolve, settle
 from craton.front.door_faults import ANTHROPIC
 from craton.front.door_request import Asked, Events, Whole
 from craton.models.canon.request import ConverseRequest
-from craton.models.dialects.anthropic_messages import AnthropicMessages, beta_header
+from craton.models.dialects.anthropic_messages.dialect import AnthropicMessages, beta_header
 from craton.models.dialects.malformed import decode_native
 
 NO_COUNT = "The provided model doesn't support counting tokens."

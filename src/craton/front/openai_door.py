@@ -13,7 +13,7 @@ from craton.front.door_faults import OPENAI, DoorFault
 from craton.front.door_request import Asked, Events, Whole
 from craton.models.canon.request import ConverseRequest
 from craton.models.dialects.malformed import decode_native
-from craton.models.dialects.openai_chat import OpenAIChat
+from craton.models.dialects.openai_chat.dialect import OpenAIChat
 
 # What else OpenAI has under /v1; told apart from what nobody has.
 NOT_BUILT = frozenset(

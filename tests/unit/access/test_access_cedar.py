@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
+import cedarpy
 from hypothesis import given, settings
 
 from craton.aws.access.evaluate import Policies, evaluate
 from tests.unit.access.policy_space import STATEMENTS, requests
 from tests.unit.access.scenes import policies
-
-cedarpy = pytest.importorskip("cedarpy")
 
 COMPARISONS = {"Equals": "==", "LessThan": "<", "LessThanEquals": "<=", "GreaterThan": ">", "GreaterThanEquals": ">="}
 

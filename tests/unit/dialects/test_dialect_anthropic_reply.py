@@ -15,7 +15,7 @@ from craton.models.canon import events as e
 from craton.models.canon.content import ContentBlock
 from craton.models.canon.events import BlockDelta, BlockStart, BlockStop, Delta, StreamEvent
 from craton.models.canon.reply import CacheDetail, Metrics, usage
-from craton.models.dialects.anthropic_messages import AnthropicMessages
+from craton.models.dialects.anthropic_messages.dialect import AnthropicMessages
 from tests.unit.dialects import dialect_conversations as make
 
 DIALECT = AnthropicMessages()

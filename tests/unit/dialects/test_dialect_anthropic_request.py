@@ -15,7 +15,7 @@ from craton.models.canon import content as c
 from craton.models.canon import request as r
 from craton.models.canon.content import ContentBlock, Message
 from craton.models.canon.request import ConverseRequest, InferenceConfig
-from craton.models.dialects.anthropic_messages import AnthropicMessages, beta_header, vendor_body
+from craton.models.dialects.anthropic_messages.dialect import AnthropicMessages, beta_header, vendor_body
 from tests.unit.dialects import dialect_conversations as make
 
 DIALECT = AnthropicMessages()

@@ -18,7 +18,7 @@ from craton.models.canon.content import ContentBlock, Message
 from craton.models.canon.events import BlockDelta, BlockStart, BlockStop, Delta, StreamEvent
 from craton.models.canon.reply import Metrics, assistant_reply, usage
 from craton.models.canon.request import ConverseRequest, InferenceConfig, SystemBlock
-from craton.models.dialects.cohere_command_r import CohereCommandR
+from craton.models.dialects.cohere_command_r.dialect import CohereCommandR
 from craton.models.dialects.dialect import Dialect, Shown
 from tests.unit.dialects import prompt_conversations as make
 from tests.unit.dialects.prompt_conversations import NATIVE_METRICS, ON_LAST, prose, said

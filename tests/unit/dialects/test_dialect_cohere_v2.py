@@ -19,7 +19,7 @@ from craton.models.canon.content import ContentBlock, Message
 from craton.models.canon.events import BlockDelta, BlockStart, BlockStop, Delta, StreamEvent
 from craton.models.canon.reply import Metrics, usage
 from craton.models.canon.request import ConverseRequest, InferenceConfig
-from craton.models.dialects.cohere_chat_v2 import CohereChatV2
+from craton.models.dialects.cohere_chat_v2.dialect import CohereChatV2
 from tests.unit.dialects import dialect_conversations as make
 
 DIALECT = CohereChatV2()

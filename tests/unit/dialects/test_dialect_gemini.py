@@ -16,7 +16,7 @@ from craton.models.canon import request as r
 from craton.models.canon.content import ContentBlock, Message
 from craton.models.canon.reply import usage
 from craton.models.canon.request import ConverseRequest
-from craton.models.dialects.gemini import Gemini
+from craton.models.dialects.gemini.dialect import Gemini
 from tests.unit.dialects import dialect_conversations as make
 
 DIALECT = Gemini()

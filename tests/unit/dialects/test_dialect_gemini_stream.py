@@ -14,7 +14,7 @@ from craton.aws.wire.faults import Fault
 from craton.models.canon import events as e
 from craton.models.canon.events import BlockDelta, BlockStart, BlockStop, Delta, StreamEvent
 from craton.models.canon.reply import Metrics, usage
-from craton.models.dialects.gemini import Gemini
+from craton.models.dialects.gemini.dialect import Gemini
 from tests.unit.dialects import dialect_conversations as make
 
 DIALECT = Gemini()

@@ -17,7 +17,7 @@ from craton.models.canon.content import ContentBlock, Message
 from craton.models.canon.events import BlockDelta, BlockStart, BlockStop, Delta, StreamEvent
 from craton.models.canon.reply import Metrics, usage
 from craton.models.canon.request import ConverseRequest, InferenceConfig
-from craton.models.dialects.nova import Nova
+from craton.models.dialects.nova.dialect import Nova
 from tests.unit.dialects import dialect_conversations as make
 
 DIALECT = Nova()

@@ -12,7 +12,7 @@ from craton.aws.wire.faults import Fault
 from craton.models.canon import content as c
 from craton.models.canon.content import ContentBlock
 from craton.models.canon.reply import ConverseReply
-from craton.models.dialects.openai_chat import OpenAIChat
+from craton.models.dialects.openai_chat.dialect import OpenAIChat
 from tests.unit.dialects import dialect_conversations as make
 
 DIALECT = OpenAIChat(clock=lambda: 1_700_000_000.5)

@@ -15,7 +15,7 @@ from craton.models.canon import content as c
 from craton.models.canon import request as r
 from craton.models.canon.content import ContentBlock, Message
 from craton.models.canon.request import ConverseRequest, InferenceConfig
-from craton.models.dialects.openai_chat import OpenAIChat
+from craton.models.dialects.openai_chat.dialect import OpenAIChat
 from tests.unit.dialects import dialect_conversations as make
 
 DIALECT = OpenAIChat(clock=lambda: 1_700_000_000.5)

@@ -16,7 +16,7 @@ from craton.models.canon import events as e
 from craton.models.canon.events import BlockDelta, BlockStart, BlockStop, Delta, StreamEvent
 from craton.models.canon.reply import Metrics, usage
 from craton.models.canon.request import ConverseRequest
-from craton.models.dialects.openai_chat import OpenAIChat
+from craton.models.dialects.openai_chat.dialect import OpenAIChat
 from tests.unit.dialects import dialect_conversations as make
 
 DIALECT = OpenAIChat(clock=lambda: 1_700_000_000.5)

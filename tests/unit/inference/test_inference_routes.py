@@ -160,7 +160,9 @@ def test_a_stream_moves_on_only_before_its_first_piece() -> None:
         raise throttled()
 
     async def run() -> list[str]:
-        stream = await balance.first_stream(route(target("a"), target("b", fallback=True)), lambda one: (opened(one), int))
+        stream = await balance.first_stream(
+            route(target("a"), target("b", fallback=True)), lambda one: (opened(one), int)
+        )
         seen = []
         with pytest.raises(Fault, match="Throttling"):
             async for piece in stream:

@@ -53,4 +53,4 @@ def test_vendors_are_loaded_when_they_are_named() -> None:
     ).stdout.split()  # fmt: skip
     vendors = {f"craton.models.providers.{name}" for name in PROVIDERS if name != "openai"}
     assert not vendors & set(loaded)
-    assert "craton.models.dialects.gemini" not in loaded
+    assert "craton.models.dialects.gemini.dialect" not in loaded

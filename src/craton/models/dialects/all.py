@@ -10,25 +10,25 @@ from typing import cast
 
 from craton.models.dialects.dialect import Dialect
 
-# Name → file and class. The last three are vendors' own APIs; the others are native schemas on Bedrock.
+# Name → module and class. The last three are vendors' own APIs; the others are native schemas on Bedrock.
 DIALECTS: dict[str, tuple[str, str]] = {
-    "anthropic.messages": ("anthropic_messages", "AnthropicMessages"),
+    "anthropic.messages": ("anthropic_messages.dialect", "AnthropicMessages"),
     "anthropic.text": ("anthropic_text", "AnthropicText"),
     "ai21.j2": ("ai21_j2", "AI21Jurassic2"),
     "ai21.jamba": ("ai21_jamba", "AI21Jamba"),
     "amazon.titan-text": ("titan_text", "AmazonTitanText"),
-    "amazon.nova": ("nova", "Nova"),
-    "openai.chat": ("openai_chat", "OpenAIChat"),
+    "amazon.nova": ("nova.dialect", "Nova"),
+    "openai.chat": ("openai_chat.dialect", "OpenAIChat"),
     "cohere.command": ("cohere_command", "CohereCommand"),
-    "cohere.command-r": ("cohere_command_r", "CohereCommandR"),
+    "cohere.command-r": ("cohere_command_r.dialect", "CohereCommandR"),
     "meta.llama": ("meta_llama", "MetaLlama"),
     "mistral.text": ("mistral_text", "MistralText"),
     "mistral.chat": ("mistral_chat", "MistralChat"),
     "deepseek.r1": ("deepseek_r1", "DeepSeekR1"),
     "writer.palmyra": ("writer_palmyra", "WriterPalmyra"),
     "amazon.converse": ("amazon_converse", "AmazonConverse"),
-    "cohere.chat-v2": ("cohere_chat_v2", "CohereChatV2"),
-    "google.gemini": ("gemini", "Gemini"),
+    "cohere.chat-v2": ("cohere_chat_v2.dialect", "CohereChatV2"),
+    "google.gemini": ("gemini.dialect", "Gemini"),
 }
 
 

@@ -30,7 +30,7 @@ from craton.models.dialects.deepseek_r1_stream import (
 from craton.models.dialects.dialect import Outgoing, Shown
 from craton.models.dialects.extras import Schema, merge
 from craton.models.dialects.malformed import decode_native, decode_reply
-from craton.models.dialects.openai_chat_content import reasoning_block
+from craton.models.dialects.openai_chat.content import reasoning_block
 from craton.models.dialects.prompt_template import Template, messages_of, read_prompt, system_blocks
 from craton.models.dialects.text_pieces import counts, read_stop, write_stop
 from craton.models.dialects.turns import Turn, config_or_none, plain_turns, reply_text, system_text, write_config

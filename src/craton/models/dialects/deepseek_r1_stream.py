@@ -26,7 +26,7 @@ from craton.models.canon.events import (
 from craton.models.canon.reply import Metrics, usage
 from craton.models.dialects.dialect import InvocationMetrics
 from craton.models.dialects.malformed import decode_chunk
-from craton.models.dialects.openai_chat_head import Head
+from craton.models.dialects.openai_chat.head import Head
 from craton.models.dialects.text_pieces import counts, read_stop, write_stop
 from craton.models.dialects.text_stream import Ending, with_metrics
 

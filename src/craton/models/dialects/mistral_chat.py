@@ -23,7 +23,7 @@ from craton.models.dialects.dialect import Outgoing, Shown
 from craton.models.dialects.extras import Schema
 from craton.models.dialects.malformed import decode_reply
 from craton.models.dialects.mistral_chat_stream import Answer, Reader, Writer, as_openai, native_stop
-from craton.models.dialects.openai_chat import OpenAIChat
+from craton.models.dialects.openai_chat.dialect import OpenAIChat
 from craton.models.dialects.openai_shaped import in_vendor_form, read_shaped, translations, write_shaped
 
 _ID_LENGTH = 9

@@ -16,9 +16,9 @@ from msgspec import Raw
 
 from craton.models.canon.events import BlockDelta, BlockStart, BlockStop, StreamEvent, ToolUseStart
 from craton.models.canon.reply import StopReason
-from craton.models.dialects import openai_chat_reader
 from craton.models.dialects.dialect import InvocationMetrics
 from craton.models.dialects.malformed import decode_chunk
+from craton.models.dialects.openai_chat import reader as openai_chat_reader
 from craton.models.dialects.openai_shaped import usage_of
 from craton.models.dialects.text_pieces import write_stop
 from craton.models.dialects.text_stream import Ending, with_metrics

@@ -16,11 +16,11 @@ from msgspec import Raw
 from craton.aws.wire.faults import model_stream_error
 from craton.models.canon.events import StreamEvent
 from craton.models.canon.request import ConverseRequest, OutputConfig
-from craton.models.dialects import openai_chat_request as requests
 from craton.models.dialects.dialect import InvocationMetrics, Outgoing, StreamReader
 from craton.models.dialects.extras import Body, Schema, Translate, merge
 from craton.models.dialects.malformed import decode_native
-from craton.models.dialects.openai_chat_extras import fields_of
+from craton.models.dialects.openai_chat import request as requests
+from craton.models.dialects.openai_chat.extras import fields_of
 
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _CALL_MEMBERS = ("model", "stream", "stream_options")

@@ -20,7 +20,7 @@ from craton.models.canon.request import ConverseRequest
 from craton.models.dialects import writer_palmyra_prompt as prompts
 from craton.models.dialects.dialect import InvocationMetrics, Outgoing, Shown, StreamReader, StreamWriter
 from craton.models.dialects.extras import Schema
-from craton.models.dialects.openai_chat import OpenAIChat
+from craton.models.dialects.openai_chat.dialect import OpenAIChat
 from craton.models.dialects.openai_shaped import (
     EitherReader,
     form_of,

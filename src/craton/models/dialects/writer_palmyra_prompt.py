@@ -16,7 +16,7 @@ from craton.models.canon.reply import ConverseReply, StopReason, Usage, assistan
 from craton.models.canon.request import ConverseRequest, InferenceConfig
 from craton.models.dialects.dialect import InvocationMetrics, Shown
 from craton.models.dialects.malformed import decode_chunk, decode_native
-from craton.models.dialects.openai_chat_reply import write_usage
+from craton.models.dialects.openai_chat.reply import write_usage
 from craton.models.dialects.prompt_template import instruction_template, messages_of, read_prompt, system_blocks
 from craton.models.dialects.text_pieces import Piece, PieceReader, PieceWriter, counts, read_stop, write_stop
 from craton.models.dialects.turns import config_or_none, reply_text

@@ -27,6 +27,10 @@ class Answer(msgspec.Struct, eq=False):
 
     `on_reused`: the server may have given the connection up before we asked. `begun`: the head is here. `limit`: of
     the whole body, set by who reads it whole. `size`: bytes of body that came, `held`: of these, those that wait.
+
+    The connection notes here what it must know of this exchange alone. `received`: any byte came. `overhead`: bytes
+    since the last bit of body. `drain_until`: bytes of body after which an unwanted answer is cut. `done`: the parser
+    saw its end. `stray`: bytes came after that. `keep_alive`: the upstream will take a further request.
     """
 
     _loop: asyncio.AbstractEventLoop
@@ -34,7 +38,7 @@ class Answer(msgspec.Struct, eq=False):
     deadline: float
     on_reused: bool
     status: int = 0
-    headers: dict[bytes, bytes] = {}
+    raw_headers: dict[bytes, bytes] = {}
     begun: bool = False
     complete: bool = False
     error: TransportError | None = None
@@ -42,9 +46,20 @@ class Answer(msgspec.Struct, eq=False):
     size: int = 0
     held: int = 0
     idle_s: float = 0.0
+    received: bool = False
+    overhead: int = 0
+    drain_until: float = inf
+    done: bool = False
+    stray: bool = False
+    keep_alive: bool = False
     _pieces: list[bytes] = []
     _level: int = _HEAD
     _waiter: asyncio.Future[None] | None = None
+
+    @property
+    def headers(self) -> dict[bytes, bytes]:
+        """Names in lower case; made when asked for, since a good answer's are seldom looked at."""
+        return {name.lower(): value for name, value in self.raw_headers.items()}
 
     # --- the reader's side --------------------------------------------------------------------------------------
 
@@ -132,7 +147,8 @@ class Answer(msgspec.Struct, eq=False):
     @property
     def ends_with_connection(self) -> bool:
         """Whether the upstream says the end by closing."""
-        return b"content-length" not in self.headers and b"transfer-encoding" not in self.headers
+        headers = self.headers
+        return b"content-length" not in headers and b"transfer-encoding" not in headers
 
     @property
     def whole(self) -> bool:
@@ -143,6 +159,7 @@ class Answer(msgspec.Struct, eq=False):
         self._pieces.append(piece)
         self.size += len(piece)
         self.held += len(piece)
+        self.overhead = 0
 
     def touch(self, connection: Connection) -> None:
         """Bytes came: a stream's deadline moves on (not while it is paused: what was under way still comes then)."""

@@ -16,7 +16,7 @@ from craton.aws.wire.faults import validation
 from craton.models.canon.events import StreamEvent
 from craton.models.canon.reply import ConverseReply
 from craton.models.canon.request import ConverseRequest
-from craton.models.dialects.anthropic_messages import AnthropicMessages, beta_header, vendor_body
+from craton.models.dialects.anthropic_messages.dialect import AnthropicMessages, beta_header, vendor_body
 from craton.models.dialects.dialect import Dialect
 from craton.models.providers import faults
 from craton.models.providers.dial import open_transport

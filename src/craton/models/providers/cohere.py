@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from craton.models.dialects.cohere_chat_v2 import CohereChatV2
+from craton.models.dialects.cohere_chat_v2.dialect import CohereChatV2
 from craton.models.providers.exchange import json_headers
 from craton.models.providers.native import read_members, write_members
 from craton.models.providers.openai import bearer

@@ -57,13 +57,6 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
         self._deadline = inf
-        self._received = False
-        self._overhead = 0  # bytes since the last bit of body
-        self._keep_alive = True
-        self._done = False
-        self._stray = False
-        self._status = 0
-        self._drain_until = inf  # bytes of body after which an unwanted answer is cut
 
     # --- what the pool does ---------------------------------------------------------------------------------------
 
@@ -78,10 +71,9 @@ class Connection(asyncio.Protocol):
             raise ConnectionLost(received=False)
         answer = self._answer = Answer(self.loop, self, deadline, self.reused)
         self._headers.clear()  # trailers of the answer before
-        self._received = self._done = self._stray = False
-        self._overhead = 0
-        self._drain_until = inf
-        self.watch(deadline)
+        self._deadline = deadline
+        if deadline < self._timer_at:
+            self.watch(deadline)
         if len(body) < 65536:
             transport.write(request_head + body)
         else:
@@ -92,7 +84,7 @@ class Connection(asyncio.Protocol):
     def drain(self, answer: Answer) -> None:
         """Nobody reads `answer` any more: let its end pass by if it is near."""
         if self._answer is answer:
-            self._drain_until = answer.size + self._limits.drain_bytes
+            answer.drain_until = answer.size + self._limits.drain_bytes
             self.resume(self.loop.time() + self._limits.drain_s)
 
     def abort(self) -> None:
@@ -102,7 +94,7 @@ class Connection(asyncio.Protocol):
 
     def shut(self) -> None:
         """End the connection; who reads from it is told."""
-        self._fail(ConnectionLost(received=self._received))
+        self._fail(ConnectionLost(received=self._answer is not None and self._answer.received))
 
     # --- time and backpressure --------------------------------------------------------------------------------------
 
@@ -148,26 +140,24 @@ class Connection(asyncio.Protocol):
         if answer is None or parser is None:  # bytes that nobody asked for, such as a server's 408 to an idle client
             self.abort()
             return
-        self._received = True
+        answer.received = True
         broken = False
         try:
             parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            broken = not self._done  # after the end, bytes too many are only a reason not to use it again
-            self._stray = True
+            broken = not answer.done  # after the end, bytes too many are only a reason not to use it again
+            answer.stray = True
         body = self._body
         if body:
             answer.put(body[0] if len(body) == 1 else b"".join(body))
             body.clear()
-            self._overhead = 0
             if answer.idle_s:
                 answer.touch(self)
         else:
-            self._overhead += len(data)
+            answer.overhead += len(data)
         if broken:
             self._fail(BadReply("the upstream's answer is not valid HTTP"))
-            return
-        if self._done:
+        elif answer.done:
             self._finish(answer)
         elif not self._over_limit(answer):
             answer.wake()
@@ -183,17 +173,17 @@ class Connection(asyncio.Protocol):
         answer, self._answer = self._answer, None
         if answer is not None:
             whole = answer.begun and answer.ends_with_connection and exc is None
-            answer.end(None if whole else ConnectionLost(received=self._received))
+            answer.end(None if whole else ConnectionLost(received=answer.received))
         self._on_gone(self)
 
     def _over_limit(self, answer: Answer) -> bool:
-        if self._overhead > self._limits.header_bytes or answer.size > answer.limit:
+        if answer.overhead > self._limits.header_bytes or answer.size > answer.limit:
             self._fail(BadReply("the upstream's answer is too large"))
             return True
-        if answer.size > self._drain_until:
+        if answer.size > answer.drain_until:
             answer.abort()
             return True
-        if answer.held > self._limits.high_water_bytes and not answer.whole and self._drain_until == inf:
+        if answer.held > self._limits.high_water_bytes and not answer.whole and answer.drain_until == inf:
             self.pause()
         return False
 
@@ -201,12 +191,13 @@ class Connection(asyncio.Protocol):
         self._answer = None
         fits = answer.size <= answer.limit
         answer.end(None if fits else BadReply("the upstream's answer is too large"))
-        if b"keep-alive" in answer.headers:
-            told = _KEPT_FOR.search(answer.headers[b"keep-alive"])
+        kept = answer.raw_headers.get(b"Keep-Alive") or answer.raw_headers.get(b"keep-alive")
+        if kept:  # another spelling goes unheard: then a connection may turn out dead, and the request is sent anew
+            told = _KEPT_FOR.search(kept)
             self.kept_for_s = min(self._limits.idle_timeout_s, float(told[1]) - _MARGIN_S if told else inf)
         transport = self.transport
         # A server that answers before it has read the request, or sends more than one answer, is not used again.
-        clean = self._keep_alive and not self._stray and transport is not None
+        clean = answer.keep_alive and not answer.stray
         if clean and transport is not None and not transport.is_closing() and not transport.get_write_buffer_size():
             self.reused = True
             if self.paused:
@@ -225,23 +216,25 @@ class Connection(asyncio.Protocol):
     # --- httptools ------------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        if self._done:  # nothing of a second answer may be taken for the first's
+        answer = self._answer
+        if answer is not None and answer.done:  # nothing of a second answer may be taken for the first's
             raise _SecondAnswerError
 
     def on_headers_complete(self) -> None:
         parser, answer = self._parser, self._answer
-        if parser is None or answer is None or self._done:
+        if parser is None or answer is None or answer.done:
             return
-        headers = {name.lower(): value for name, value in self._headers.items()}
+        headers = self._headers.copy()
         self._headers.clear()
-        self._status = status = parser.get_status_code()
+        status = parser.get_status_code()
         if status < 200:
             return
-        self._keep_alive = parser.should_keep_alive()
+        answer.keep_alive = parser.should_keep_alive()
         answer.status = status
-        answer.headers = headers
+        answer.raw_headers = headers
         answer.begun = True
 
     def on_message_complete(self) -> None:
-        if self._status >= 200:
-            self._done = True
+        answer = self._answer
+        if answer is not None and answer.begun:
+            answer.done = True

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from craton.aws.wire.faults import model_not_ready
-from craton.models.dialects.openai_chat import OpenAIChat
+from craton.models.dialects.openai_chat.dialect import OpenAIChat
 from craton.models.providers.dial import open_transport
 from craton.models.providers.exchange import json_headers
 from craton.models.providers.native import OpenAIChunks

@@ -15,7 +15,7 @@ import msgspec
 
 from craton.aws.wire.faults import Fault
 from craton.models.canon.request import ConverseRequest
-from craton.models.dialects.gemini import Gemini
+from craton.models.dialects.gemini.dialect import Gemini
 from craton.models.providers import faults
 from craton.models.providers.exchange import json_headers
 from craton.models.providers.native import read_members, write_members

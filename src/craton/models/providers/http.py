@@ -104,7 +104,7 @@ class Pool:
                 answer.abort()
                 raise
             else:
-                return Whole(answer.status, answer.headers, read)
+                return Whole(answer.status, answer.raw_headers, read)
 
     async def close(self) -> None:
         """End every connection; who still waits for an answer gets ConnectionLost."""

@@ -19,7 +19,7 @@ from craton.models.canon.events import StreamEvent, StreamMetadata
 from craton.models.canon.reply import ConverseReply, Usage, usage
 from craton.models.canon.request import ConverseRequest
 from craton.models.dialects.dialect import Dialect
-from craton.models.dialects.openai_chat import OpenAIChat
+from craton.models.dialects.openai_chat.dialect import OpenAIChat
 from craton.models.providers import faults
 from craton.models.providers.dial import open_transport
 from craton.models.providers.exchange import Exchange, json_headers

@@ -15,7 +15,7 @@ from craton.models.canon.events import StreamEvent
 from craton.models.canon.reply import ConverseReply
 from craton.models.canon.request import ConverseRequest
 from craton.models.dialects.dialect import Dialect
-from craton.models.dialects.openai_chat import OpenAIChat
+from craton.models.dialects.openai_chat.dialect import OpenAIChat
 from craton.models.providers.dial import open_transport
 from craton.models.providers.exchange import Exchange, json_headers
 from craton.models.providers.native import OpenAIChunks, read_members, write_members

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from craton.models.canon.request import ConverseRequest
-from craton.models.dialects.openai_chat import OpenAIChat
+from craton.models.dialects.openai_chat.dialect import OpenAIChat
 from craton.models.providers.aws_answers import PartFrames, sagemaker_refusal
 from craton.models.providers.native import OpenAIChunks, read_members, write_members
 from craton.models.providers.posting import PostingProvider

@@ -71,18 +71,27 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Whole(msgspec.Struct, frozen=True):
-    """An answer that was read to its end. Header names are lower case; of repeated ones the last."""
+    """An answer that was read to its end. `raw_headers`: names as the upstream spells them; of repeated ones the last."""
 
     status: int
-    headers: dict[bytes, bytes]
+    raw_headers: dict[bytes, bytes]
     body: bytes
+
+    @property
+    def headers(self) -> dict[bytes, bytes]:
+        """With names in lower case; made when asked for, since a good answer's are seldom looked at."""
+        return {name.lower(): value for name, value in self.raw_headers.items()}
 
 
 class Response(Protocol):
     """An answer whose head has come. Whoever holds it ends with `release` or `abort`."""
 
     status: int
-    headers: dict[bytes, bytes]
+
+    @property
+    def headers(self) -> dict[bytes, bytes]:
+        """Names in lower case; of repeated ones the last."""
+        ...
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises TransportError, BadReply if it is over `limit` bytes."""

@@ -14,8 +14,8 @@ from craton.aws.wire.faults import validation
 from craton.models.canon import content as canon
 from craton.models.canon.content import ContentBlock, Message, ToolResultContent
 from craton.models.canon.request import SystemBlock
-from craton.models.dialects import openai_chat_schema as native
 from craton.models.dialects.malformed import malformed
+from craton.models.dialects.openai_chat import schema as native
 from craton.models.dialects.plain_text import DOCUMENT_MEDIA_TYPES
 from craton.models.dialects.tool_calls import arguments, tool_use_id
 

@@ -14,8 +14,8 @@ from msgspec import UNSET
 from craton.aws.wire.faults import Fault, validation
 from craton.models.canon import content as canon
 from craton.models.canon.content import ContentBlock
-from craton.models.dialects import anthropic_messages_schema as native
-from craton.models.dialects.anthropic_messages_citations import read_citation, write_citation
+from craton.models.dialects.anthropic_messages import schema as native
+from craton.models.dialects.anthropic_messages.citations import read_citation, write_citation
 from craton.models.dialects.dialect import Ledger
 from craton.models.dialects.plain_text import DOCUMENT_MEDIA_TYPES, TEXT_FORMATS, cited_text, document_body
 

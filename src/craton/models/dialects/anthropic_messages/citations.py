@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from craton.models.canon import content as canon
-from craton.models.dialects import anthropic_messages_schema as native
+from craton.models.dialects.anthropic_messages import schema as native
 
 
 def read_citation(cited: native.Citation) -> canon.Citation:

@@ -13,9 +13,9 @@ from msgspec import Meta
 
 from craton.models.canon.reply import ConverseReply
 from craton.models.canon.request import ConverseRequest, Fraction, InferenceConfig
-from craton.models.dialects import cohere_command_r_turns as turns
-from craton.models.dialects.cohere_command_r_reply import REPLY, read_answer, write_answer
-from craton.models.dialects.cohere_command_r_stream import Reader, Writer
+from craton.models.dialects.cohere_command_r import turns
+from craton.models.dialects.cohere_command_r.reply import REPLY, read_answer, write_answer
+from craton.models.dialects.cohere_command_r.stream import Reader, Writer
 from craton.models.dialects.dialect import Ledger, Outgoing, Shown
 from craton.models.dialects.extras import Schema, merge
 from craton.models.dialects.malformed import decode_native, decode_reply

@@ -22,11 +22,11 @@ from collections.abc import Callable
 
 from craton.models.canon.reply import ConverseReply
 from craton.models.canon.request import ConverseRequest
-from craton.models.dialects import openai_chat_reply as replies
-from craton.models.dialects import openai_chat_request as requests
 from craton.models.dialects.dialect import Outgoing, Shown
-from craton.models.dialects.openai_chat_reader import Reader
-from craton.models.dialects.openai_chat_writer import Writer
+from craton.models.dialects.openai_chat import reply as replies
+from craton.models.dialects.openai_chat import request as requests
+from craton.models.dialects.openai_chat.reader import Reader
+from craton.models.dialects.openai_chat.writer import Writer
 
 
 class OpenAIChat:

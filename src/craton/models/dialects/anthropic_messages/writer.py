@@ -16,9 +16,9 @@ from craton.models.canon import events as canon
 from craton.models.canon.content import Citation, TextPart
 from craton.models.canon.events import BlockDelta, BlockStart, BlockStop, Delta, StreamEvent
 from craton.models.canon.reply import usage
-from craton.models.dialects import anthropic_messages_schema as native
-from craton.models.dialects.anthropic_messages_citations import write_citation
-from craton.models.dialects.anthropic_messages_reply import NATIVE_STOP_REASONS, message_id, model_name, write_usage
+from craton.models.dialects.anthropic_messages import schema as native
+from craton.models.dialects.anthropic_messages.citations import write_citation
+from craton.models.dialects.anthropic_messages.reply import NATIVE_STOP_REASONS, message_id, model_name, write_usage
 from craton.models.dialects.dialect import InvocationMetrics, Shown
 
 _encode = msgspec.json.encode

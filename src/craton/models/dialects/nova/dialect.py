@@ -19,8 +19,8 @@ from craton.models.canon.request import ConverseRequest, Fraction, InferenceConf
 from craton.models.dialects import extras
 from craton.models.dialects.dialect import Ledger, Outgoing, Shown
 from craton.models.dialects.malformed import decode_native
-from craton.models.dialects.nova_content import write_messages, write_system, write_tools
-from craton.models.dialects.nova_stream import Reader, Usage, Writer, read_usage, write_usage
+from craton.models.dialects.nova.content import write_messages, write_system, write_tools
+from craton.models.dialects.nova.stream import Reader, Usage, Writer, read_usage, write_usage
 
 SCHEMA_VERSION = "messages-v1"
 UNREADABLE = "The model's answer could not be read."

@@ -29,11 +29,11 @@ from craton.models.canon.events import (
     ToolUseStart,
 )
 from craton.models.canon.reply import Metrics, StopReason, usage
-from craton.models.dialects import gemini_schema as native
 from craton.models.dialects.dialect import InvocationMetrics, Shown
-from craton.models.dialects.gemini_parts import SIGNED, image_format
+from craton.models.dialects.gemini import schema as native
+from craton.models.dialects.gemini.parts import SIGNED, image_format
 from craton.models.dialects.malformed import decode_chunk
-from craton.models.dialects.openai_chat_reader import error_fault
+from craton.models.dialects.openai_chat.reader import error_fault
 from craton.models.dialects.text_stream import Ending, with_metrics
 from craton.models.dialects.tool_calls import json_object, tool_use_id
 

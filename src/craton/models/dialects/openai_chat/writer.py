@@ -15,7 +15,7 @@ from craton.models.canon import events as canon
 from craton.models.canon.events import BlockDelta, BlockStart, Delta, StreamEvent
 from craton.models.canon.reply import Usage, usage
 from craton.models.dialects.dialect import InvocationMetrics, Shown
-from craton.models.dialects.openai_chat_reply import FINISH_REASONS, completion_id, write_usage
+from craton.models.dialects.openai_chat.reply import FINISH_REASONS, completion_id, write_usage
 
 _encode = msgspec.json.encode
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from craton.models.canon.reply import ConverseReply
 from craton.models.canon.request import ConverseRequest
-from craton.models.dialects import anthropic_messages_reply as replies
-from craton.models.dialects import anthropic_messages_request as requests
-from craton.models.dialects.anthropic_messages_reader import Reader
-from craton.models.dialects.anthropic_messages_request import beta_header, vendor_body
-from craton.models.dialects.anthropic_messages_writer import Writer
+from craton.models.dialects.anthropic_messages import reply as replies
+from craton.models.dialects.anthropic_messages import request as requests
+from craton.models.dialects.anthropic_messages.reader import Reader
+from craton.models.dialects.anthropic_messages.request import beta_header, vendor_body
+from craton.models.dialects.anthropic_messages.writer import Writer
 from craton.models.dialects.dialect import Outgoing, Shown
 
 __all__ = ["AnthropicMessages", "beta_header", "vendor_body"]

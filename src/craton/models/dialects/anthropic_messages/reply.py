@@ -11,8 +11,8 @@ import msgspec
 from craton.aws.wire.faults import model_error
 from craton.models.canon.content import CacheTtl, ContentBlock
 from craton.models.canon.reply import CacheDetail, ConverseReply, StopReason, Usage, assistant_reply, usage
-from craton.models.dialects import anthropic_messages_schema as native
-from craton.models.dialects.anthropic_messages_content import read_block, write_reply_blocks
+from craton.models.dialects.anthropic_messages import schema as native
+from craton.models.dialects.anthropic_messages.content import read_block, write_reply_blocks
 from craton.models.dialects.dialect import Shown
 
 _REPLY = msgspec.json.Decoder(native.Reply)

@@ -16,8 +16,8 @@ from craton.models.canon import request as canon
 from craton.models.canon.content import ContentBlock, ToolUseBlock
 from craton.models.canon.reply import ConverseReply, assistant_reply
 from craton.models.canon.request import ConverseRequest, Fraction, InferenceConfig
-from craton.models.dialects import cohere_chat_v2_turns as turns
-from craton.models.dialects.cohere_chat_v2_stream import (
+from craton.models.dialects.cohere_chat_v2 import turns
+from craton.models.dialects.cohere_chat_v2.stream import (
     FAILED,
     FINISH_REASONS,
     STOP_REASONS,

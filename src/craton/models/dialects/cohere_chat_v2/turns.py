@@ -29,7 +29,7 @@ from craton.models.canon.content import (
 from craton.models.canon.request import SystemBlock
 from craton.models.dialects.dialect import Ledger
 from craton.models.dialects.malformed import malformed
-from craton.models.dialects.openai_chat_content import read_image
+from craton.models.dialects.openai_chat.content import read_image
 from craton.models.dialects.plain_text import document_body, result_text
 from craton.models.dialects.tool_calls import arguments, tool_use_id
 from craton.models.dialects.turns import said

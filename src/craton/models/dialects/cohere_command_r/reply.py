@@ -16,7 +16,7 @@ from craton.aws.wire.faults import model_error
 from craton.models.canon.content import ContentBlock, ToolUseBlock
 from craton.models.canon.reply import ConverseReply, StopReason, Usage, assistant_reply, usage
 from craton.models.dialects.cohere_command import FAILED, FINISH_REASONS, STOP_REASONS
-from craton.models.dialects.cohere_command_r_turns import Call, write_conversation
+from craton.models.dialects.cohere_command_r.turns import Call, write_conversation
 from craton.models.dialects.dialect import InvocationMetrics, Ledger, Shown
 from craton.models.dialects.text_pieces import prompt_tokens
 from craton.models.dialects.tool_calls import tool_use_id

@@ -15,12 +15,12 @@ from msgspec import Raw
 from craton.models.canon import request as canon
 from craton.models.canon.request import ConverseRequest, InferenceConfig
 from craton.models.dialects import extras
-from craton.models.dialects import openai_chat_schema as native
 from craton.models.dialects.dialect import Ledger, Outgoing
 from craton.models.dialects.malformed import decode_native, malformed
-from craton.models.dialects.openai_chat_content import read_messages
-from craton.models.dialects.openai_chat_extras import fields_of
-from craton.models.dialects.openai_chat_turns import USUAL, Habits, write_system, write_turn
+from craton.models.dialects.openai_chat import schema as native
+from craton.models.dialects.openai_chat.content import read_messages
+from craton.models.dialects.openai_chat.extras import fields_of
+from craton.models.dialects.openai_chat.turns import USUAL, Habits, write_system, write_turn
 from craton.models.dialects.tool_calls import output_schema
 
 _BODY = msgspec.json.Decoder(native.Body)

@@ -26,8 +26,8 @@ from craton.models.canon.events import (
 )
 from craton.models.canon.reply import Metrics, assistant_reply, usage
 from craton.models.dialects.cohere_command import FAILED
-from craton.models.dialects.cohere_command_r_reply import Answer, read_reason, read_usage, write_answer
-from craton.models.dialects.cohere_command_r_turns import Call
+from craton.models.dialects.cohere_command_r.reply import Answer, read_reason, read_usage, write_answer
+from craton.models.dialects.cohere_command_r.turns import Call
 from craton.models.dialects.dialect import InvocationMetrics, Shown
 from craton.models.dialects.malformed import decode_chunk
 from craton.models.dialects.text_stream import Ending, with_metrics

@@ -13,9 +13,9 @@ from craton.aws.wire.faults import Fault, model_stream_error, throttled, unavail
 from craton.models.canon import events as canon
 from craton.models.canon.events import BlockDelta, BlockStop, Delta, StreamEvent
 from craton.models.canon.reply import Metrics
-from craton.models.dialects import openai_chat_schema as native
-from craton.models.dialects.openai_chat_head import Head
-from craton.models.dialects.openai_chat_reply import UNREADABLE, read_usage, stop_reason
+from craton.models.dialects.openai_chat import schema as native
+from craton.models.dialects.openai_chat.head import Head
+from craton.models.dialects.openai_chat.reply import UNREADABLE, read_usage, stop_reason
 from craton.models.dialects.tool_calls import tool_use_id
 
 CUT_SHORT = "The model's answer ended before it was complete."

@@ -14,9 +14,9 @@ import msgspec
 from craton.aws.wire.faults import model_error
 from craton.models.canon.content import ContentBlock, ToolUseBlock
 from craton.models.canon.reply import ConverseReply, StopReason, Usage, assistant_reply, usage
-from craton.models.dialects import openai_chat_schema as native
 from craton.models.dialects.dialect import Shown
-from craton.models.dialects.openai_chat_content import reasoning_block
+from craton.models.dialects.openai_chat import schema as native
+from craton.models.dialects.openai_chat.content import reasoning_block
 from craton.models.dialects.plain_text import cited_text
 from craton.models.dialects.tool_calls import INVALID_TOOL_USE, arguments, tool_use_id
 

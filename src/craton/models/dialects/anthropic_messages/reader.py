@@ -14,10 +14,10 @@ from craton.models.canon import events as canon
 from craton.models.canon.content import ContentBlock, ToolResultBlock, ToolUseBlock
 from craton.models.canon.events import BlockDelta, BlockStart, BlockStop, Delta, ReasoningDelta, StreamEvent
 from craton.models.canon.reply import Metrics
-from craton.models.dialects import anthropic_messages_schema as native
-from craton.models.dialects.anthropic_messages_citations import read_citation
-from craton.models.dialects.anthropic_messages_content import read_block
-from craton.models.dialects.anthropic_messages_reply import STOP_REASONS, UNREADABLE, read_usage
+from craton.models.dialects.anthropic_messages import schema as native
+from craton.models.dialects.anthropic_messages.citations import read_citation
+from craton.models.dialects.anthropic_messages.content import read_block
+from craton.models.dialects.anthropic_messages.reply import STOP_REASONS, UNREADABLE, read_usage
 
 CUT_SHORT = "The model's answer ended before it was complete."
 _LONGEST = 1000

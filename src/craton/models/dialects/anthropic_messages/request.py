@@ -14,10 +14,10 @@ from msgspec import Raw
 from craton.models.canon import request as canon
 from craton.models.canon.content import Message
 from craton.models.canon.request import ConverseRequest, InferenceConfig
-from craton.models.dialects import anthropic_messages_schema as native
 from craton.models.dialects import extras
-from craton.models.dialects.anthropic_messages_content import cache_control, cache_point, read_blocks, write_blocks
-from craton.models.dialects.anthropic_messages_extras import BEDROCK_FIELDS, VENDOR_FIELDS
+from craton.models.dialects.anthropic_messages import schema as native
+from craton.models.dialects.anthropic_messages.content import cache_control, cache_point, read_blocks, write_blocks
+from craton.models.dialects.anthropic_messages.extras import BEDROCK_FIELDS, VENDOR_FIELDS
 from craton.models.dialects.dialect import Ledger, Outgoing
 from craton.models.dialects.malformed import decode_native, malformed
 from craton.models.dialects.tool_calls import output_schema

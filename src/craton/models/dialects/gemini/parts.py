@@ -18,8 +18,8 @@ from msgspec import UNSET, Raw
 from craton.aws.wire.faults import validation
 from craton.models.canon import content as canon
 from craton.models.canon.content import ContentBlock, Message, ToolResultBlock, ToolResultContent
-from craton.models.dialects import gemini_schema as native
 from craton.models.dialects.dialect import Ledger
+from craton.models.dialects.gemini import schema as native
 from craton.models.dialects.plain_text import result_text
 from craton.models.dialects.tool_calls import tool_use_id
 from craton.models.dialects.turns import said

@@ -17,12 +17,12 @@ from craton.models.canon import request as canon
 from craton.models.canon.content import ContentBlock, Message
 from craton.models.canon.reply import ConverseReply, assistant_reply
 from craton.models.canon.request import ConverseRequest, InferenceConfig, SystemBlock
-from craton.models.dialects import gemini_parts as parts
-from craton.models.dialects import gemini_schema as native
 from craton.models.dialects.dialect import Ledger, Outgoing, Shown
 from craton.models.dialects.extras import Body, merge
-from craton.models.dialects.gemini_extras import SCHEMA, set_effort
-from craton.models.dialects.gemini_stream import Reader, Writer
+from craton.models.dialects.gemini import parts
+from craton.models.dialects.gemini import schema as native
+from craton.models.dialects.gemini.extras import SCHEMA, set_effort
+from craton.models.dialects.gemini.stream import Reader, Writer
 from craton.models.dialects.malformed import decode_native, decode_reply
 from craton.models.dialects.tool_calls import output_schema
 from craton.models.dialects.turns import config_or_none, system_text, write_config

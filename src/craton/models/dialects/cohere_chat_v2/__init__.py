@@ -1,0 +1,1 @@
+"""Cohere's own v2 chat, as its service speaks it."""

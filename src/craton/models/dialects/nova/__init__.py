@@ -1,0 +1,1 @@
+"""Amazon Nova's messages-v1."""
