@@ -172,7 +172,7 @@ def wrk(script: Path, url: str, connections: int, seconds: float) -> tuple[int, 
         "wrk",
         "-t1",
         f"-c{connections}",
-        f"-d{seconds:g}s",
+        f"-d{max(1, round(seconds))}s",
         "--timeout",
         "120s",
         "--latency",
@@ -311,7 +311,7 @@ class Bench:
 
     def measure(self, gateway: Gateway) -> None:
         script = lua(self.folder, gateway.name, gateway.headers, gateway.body)
-        gateway.p50_us.append(wrk(script, gateway.url, 1, max(1.0, self.args.seconds / 3))[1])
+        gateway.p50_us.append(wrk(script, gateway.url, 1, max(2, self.args.seconds // 2))[1])
         cpu, requests, seconds = self.loaded(gateway, script, gateway.url, 64, enough=200)
         gateway.cpu_us.append(cpu / requests * 1e6)
         gateway.rps.append(requests / seconds)

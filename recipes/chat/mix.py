@@ -16,7 +16,7 @@ COPY: tuple[tuple[Maker, float], ...] = (
     (copying.case, 6), (smalltalk.talk, 3), (facts.capital, 4), (smalltalk.named, 5),
 )  # fmt: skip
 FULL: tuple[tuple[Maker, float], ...] = (
-    (smalltalk.talk, 8), (smalltalk.named, 2), (facts.capital, 8), (facts.fact, 8), (copying.echo, 8), (copying.case, 1),
+    (smalltalk.talk, 14), (smalltalk.named, 2), (facts.capital, 8), (facts.fact, 8), (copying.echo, 8), (copying.case, 1),
     (copying.which_word, 1), (copying.parrot, 1), (copying.lookup, 4), (copying.to_json, 2), (numbers.add, 3),
     (sentiment.judge, 9), (passages.attributes, 26), (passages.general, 20), (passages.sentences, 2), (passages.yes_no, 1), (passages.summary, 2),
     (extract.fields, 30), (tools.use, 26), (tools.without, 6), (formats.formed, 6), (formats.persona, 3),

@@ -21,6 +21,7 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_EXPIRES_S = 604_800
 
 _TIME = "%Y%m%dT%H%M%SZ"
+_REGION_SHAPE = re.compile(r"[a-z0-9-]{1,32}\Z")
 _TIME_SHAPE = re.compile(r"[0-9]{8}T[0-9]{6}Z\Z")
 # What SDKs write before the signature; any other spelling, or one longer than is worth keeping, goes the long way.
 _USUAL = re.compile(rb"AWS4-HMAC-SHA256 Credential=([^ ,]+), ?SignedHeaders=([^ ,]+), ?\Z")
@@ -29,21 +30,31 @@ _SIGNATURE_LENGTH, _STAMP_LENGTH = 64, 16
 _QUERY_PARAMETERS = ("X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date", "X-Amz-Expires")
 
 
-class Presented(msgspec.Struct, frozen=True):
-    """The credentials a request presents, not verified. ``expires_s`` is None in the header form."""
+class Scope(msgspec.Struct, frozen=True, eq=False):
+    """What a credential says, and which headers are signed. One object per client and day, kept and compared as such.
+
+    ``region_ok``: the region has the form of one.
+    """
 
     access_key_id: str
     day: str
     region: str
     service: str
     signed_headers: tuple[str, ...]
+    region_ok: bool
+
+
+class Presented(msgspec.Struct, frozen=True):
+    """The credentials a request presents, not verified. ``expires_s`` is None in the header form."""
+
+    scope: Scope
     timestamp: str
     signature: str
     session_token: str | None
     expires_s: int | None
 
     def __repr__(self) -> str:
-        return f"Presented({self.access_key_id!r})"
+        return f"Presented({self.scope.access_key_id!r})"
 
 
 def parse(headers: dict[bytes, bytes], query: bytes) -> Presented | None:
@@ -66,11 +77,11 @@ def _from_header(raw: bytes, headers: dict[bytes, bytes]) -> Presented:
     stamp = headers.get(b"x-amz-date", b"")
     fits = len(signature) == _SIGNATURE_LENGTH and len(stamp) == _STAMP_LENGTH and len(head) <= _USUAL_BYTES
     if fits and signature.isalnum():
-        usual, timestamp = _usual_head(head), _usual_stamp(stamp)
-        if usual is not None and timestamp is not None:
+        scope, timestamp = _usual_head(head), _usual_stamp(stamp)
+        if scope is not None and timestamp is not None:
             token = headers.get(b"x-amz-security-token")
             session = token.decode("latin-1") if token is not None else None
-            return Presented(*usual, timestamp, signature.decode(), session, None)
+            return Presented(scope, timestamp, signature.decode(), session, None)
     fields = _fields(raw)
     missing = [
         f"Authorization header requires '{name}' parameter."
@@ -87,12 +98,10 @@ def _from_header(raw: bytes, headers: dict[bytes, bytes]) -> Presented:
 
 
 @lru_cache(maxsize=1024)
-def _usual_head(head: bytes) -> tuple[str, str, str, str, tuple[str, ...]] | None:
-    """Return the credential's parts and the signed names; kept, since a client's stay the same all day."""
+def _usual_head(head: bytes) -> Scope | None:
+    """Return the scope; kept, since a client's stays the same all day."""
     usual = _USUAL.match(head)
-    if usual is None:
-        return None
-    return *_credential(usual[1].decode("latin-1")), _names(usual[2].decode("latin-1"))
+    return None if usual is None else _scope(usual[1].decode("latin-1"), usual[2].decode("latin-1"))
 
 
 @lru_cache(maxsize=64)
@@ -137,30 +146,23 @@ def _from_query(query: bytes) -> Presented:
 
 
 def _presented(fields: dict[str, str], timestamp: str, token: str | None, expires_s: int | None) -> Presented:
-    access_key_id, day, region, service = _credential(fields["Credential"])
+    scope = _scope(fields["Credential"], fields["SignedHeaders"])
     if not _TIME_SHAPE.match(timestamp):
         raise faults.incomplete_signature("Date must be in ISO-8601 'basic format'.")
-    signed = _names(fields["SignedHeaders"])
-    return Presented(access_key_id, day, region, service, signed, timestamp, fields["Signature"], token, expires_s)
+    return Presented(scope, timestamp, fields["Signature"], token, expires_s)
 
 
-@lru_cache(maxsize=1024)
-def _credential(text: str) -> tuple[str, str, str, str]:
-    """Return key, day, region and service of a credential; kept, since a client's stays the same all day."""
-    scope = text.split("/")
+def _scope(credential: str, names: str) -> Scope:
+    scope = credential.split("/")
     if len(scope) != 5:
         raise faults.incomplete_signature(
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term."
         )
     if scope[4] != TERMINATOR:
         raise faults.invalid_signature(f"Credential should be scoped with a valid terminator: '{TERMINATOR}'.")
-    return scope[0], scope[1], scope[2], scope[3]
-
-
-@lru_cache(maxsize=256)
-def _names(text: str) -> tuple[str, ...]:
-    """Return the names of signed headers; kept, since every client signs the same few."""
-    return tuple(text.lower().split(";"))
+    access_key_id, day, region, service, _ = scope
+    region_ok = _REGION_SHAPE.match(region) is not None
+    return Scope(access_key_id, day, region, service, tuple(names.lower().split(";")), region_ok)
 
 
 def _timestamp(headers: dict[bytes, bytes]) -> str:

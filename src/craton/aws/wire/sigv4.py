@@ -9,21 +9,20 @@ other end in the tests.
 from __future__ import annotations
 
 import hmac
-import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from craton.aws.wire import faults
-from craton.aws.wire.canonical import TERMINATOR, canonical_path, canonical_query, collapsed, header_map, signing_key
-from craton.aws.wire.presented import ALGORITHM, Presented, parse
+from craton.aws.wire.canonical import TERMINATOR, canonical_path, canonical_query, header_map, signing_key
+from craton.aws.wire.presented import ALGORITHM, Presented, Scope, parse
+from craton.aws.wire.signed_headers import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection
 
 __all__ = ["Presented", "Secret", "SignedRequest", "Verified", "Verifier", "parse"]
 
@@ -32,15 +31,7 @@ SIGNED_EVENTS = "STREAMING-AWS4-HMAC-SHA256-EVENTS"
 SKEW_S = 300
 
 _TIME = "%Y%m%dT%H%M%SZ"
-_REGION_SHAPE = re.compile(r"[a-z0-9-]{1,32}\Z")
-# Headers that travel under AWS's prefix but are added by proxies on the way, after the client has signed.
-_ADDED_UNDERWAY = frozenset({"x-amz-cf-id"})
-# HTTP/2 has no Host header: the AWS SDK for JavaScript signs this, and servers hand it on as the host.
-_AUTHORITY = ":authority"
-_SENT_AS = {_AUTHORITY: b"host"}
-_PLAN_BYTES = 2048
-_DAY_LENGTH, _BLOCK_BYTES = 8, 64
-_NONE_OF_FOUR = -4
+_BLOCK_BYTES = 64
 _INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 
 
@@ -111,7 +102,7 @@ class Verifier:
         self._unsigned_ok = unsigned_payload_ok
         self._path = (lambda raw: raw) if path_as_is else lru_cache(maxsize=1024)(canonical_path)
         # Keyed by the secret itself, so a changed secret can never meet a kept key.
-        self._pads = lru_cache(maxsize=1024)(_pads)
+        self._kept = lru_cache(maxsize=1024)(_keyed)
 
     def verify(self, request: SignedRequest, lookup: Callable[[str], Secret | None], now: datetime) -> Verified:
         """Verify a request.
@@ -140,39 +131,43 @@ class Verifier:
         now: datetime,
     ) -> Verified:
         """Verify credentials that ``parse`` has read already."""
-        access_key_id, region, service = presented.access_key_id, presented.region, presented.service
-        secret = lookup(access_key_id)
-        token = presented.session_token
+        scope, token = presented.scope, presented.session_token
+        secret = lookup(scope.access_key_id)
         if secret is None or (token is not secret.session_token and not _same(secret.session_token or "", token or "")):
             raise faults.unrecognized_client()
         if secret.expires_at is not None and secret.expires_at <= now:
             raise faults.expired_token()
-        self._check_scope(presented)
+        timestamp = presented.timestamp
+        if scope.service not in self._services or not scope.region_ok or timestamp[:8] != scope.day:
+            raise self._misplaced(scope, timestamp)
         signed_at = self._check_time(presented, now)
-        canonical = self._canonical_request(presented, headers, request)
-        digest = sha256(canonical).hexdigest()
-        text = f"{ALGORITHM}\n{presented.timestamp}\n{presented.day}/{region}/{service}/{TERMINATOR}\n{digest}".encode()
-        inner, outer = self._pads(secret.secret_access_key, presented.day, region, service)
+        digest = sha256(self._canonical_request(presented, headers, request)).hexdigest()
+        inner, outer, place = self._kept(secret.secret_access_key, scope)
+        text = f"{ALGORITHM}\n{timestamp}\n{place}\n{digest}".encode()
         if not _same(sha256(outer + sha256(inner + text).digest()).hexdigest(), presented.signature):
             raise faults.invalid_signature()
-        return Verified(access_key_id, region, service, signed_at, token, presented.expires_s is not None)
+        return Verified(
+            scope.access_key_id, scope.region, scope.service, signed_at, token, presented.expires_s is not None
+        )
 
-    def _check_scope(self, presented: Presented) -> None:
-        if presented.service not in self._services:
+    def _misplaced(self, scope: Scope, timestamp: str) -> faults.AuthFault:
+        """Why a credential's scope cannot hold."""
+        if scope.service not in self._services:
             wanted = ", ".join(f"'{name}'" for name in sorted(self._services))
-            raise faults.invalid_signature(f"Credential should be scoped to correct service: {wanted}.")
-        if not _is_region(presented.region):
-            raise faults.invalid_signature("Credential should be scoped to a valid region.")
-        if not presented.timestamp.startswith(presented.day) or len(presented.day) != _DAY_LENGTH:
-            raise faults.invalid_signature(
-                "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
-                f"'{presented.day}' != '{presented.timestamp[:8]}', from '{presented.timestamp}'."
-            )
+            return faults.invalid_signature(f"Credential should be scoped to correct service: {wanted}.")
+        if not scope.region_ok:
+            return faults.invalid_signature("Credential should be scoped to a valid region.")
+        return faults.invalid_signature(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
+            f"'{scope.day}' != '{timestamp[:8]}', from '{timestamp}'."
+        )
 
     def _check_time(self, presented: Presented, now: datetime) -> datetime:
         """Return the time of signing; presigned requests last as long as they say, others as long as the skew."""
         signed_at = _moment(presented.timestamp)
         age = now - signed_at
+        if presented.expires_s is None and -self._skew <= age <= self._skew:
+            return signed_at
         allowed = self._skew if presented.expires_s is None else timedelta(seconds=presented.expires_s)
         if age > allowed:
             limit, present, minutes = _shown(now, -allowed)
@@ -188,23 +183,16 @@ class Verifier:
         return signed_at
 
     def _canonical_request(self, presented: Presented, headers: dict[bytes, bytes], request: SignedRequest) -> bytes:
-        present = b",".join(headers)
-        plan = (_plan if len(present) <= _PLAN_BYTES else _make_plan)(presented.signed_headers, present)
-        if plan.refusal:
-            raise faults.invalid_signature(plan.refusal)
-        values = plan.values(headers)
-        lines = plan.lines % values
-        # What a value that is not in its canonical spelling shows, once the values stand in lines. (`in` would be slow:
-        # for bytes it first tries to take the left side for a number, and fails by an exception.)
-        if lines.find(b"  ") + lines.find(b"\t") + lines.find(b": ") + lines.find(b" \n") != _NONE_OF_FOUR:
-            lines = plan.lines % tuple(collapsed(value) for value in values)
+        covered = plan(headers, presented.scope.signed_headers)
+        if covered.gap:
+            raise faults.invalid_signature(covered.gap)
         query = request.query
         return b"%b\n%b\n%b\n%b\n%b\n%b" % (
             request.method.encode(),
             self._path(request.raw_path),
             canonical_query(query, presigned=presented.expires_s is not None) if query else b"",
-            lines,
-            plan.names,
+            covered.lines(headers),
+            covered.names,
             self._payload_hash(headers, request).encode(),
         )
 
@@ -225,52 +213,13 @@ def _same(left: str, right: str) -> bool:
     return hmac.compare_digest(left.encode(), right.encode())
 
 
-def _pads(secret: str, day: str, region: str, service: str) -> tuple[bytes, bytes]:
-    """Return the two blocks that HMAC (RFC 2104) puts before its hashes: all of it that follows from the key."""
-    key = signing_key(secret, day, region, service).ljust(_BLOCK_BYTES, b"\0")
-    return key.translate(_INNER), key.translate(_OUTER)
-
-
-class _Plan(msgspec.Struct, frozen=True):
-    """How the headers of requests of one kind become canonical lines. ``refusal``: why their signature cannot hold."""
-
-    values: Callable[[Mapping[bytes, bytes]], tuple[bytes, ...]]
-    lines: bytes
-    names: bytes
-    refusal: str
-
-
-def _make_plan(signed: tuple[str, ...], present: bytes) -> _Plan:
-    """Plan for headers named ``present`` (joined by commas) of which ``signed`` are signed."""
-    there = present.split(b",")
-    sources = [_SENT_AS.get(name) or name.encode("latin-1", "replace") for name in signed]
-    found = tuple(source for source in sources if source in there)
-    forms = [
-        name.encode().replace(b"%", b"%%") + (b":%b\n" if source in there else b":\n")
-        for name, source in zip(signed, sources, strict=True)
-    ]
-    # itemgetter gives a tuple only for two names or more
-    values = itemgetter(*found) if len(found) > 1 else lambda headers: tuple(headers[name] for name in found)
-    return _Plan(values, b"".join(forms), ";".join(signed).encode(), _unsigned(signed, there))
-
-
-_plan = lru_cache(maxsize=512)(_make_plan)  # every client sends and signs the same few
-
-
-def _unsigned(signed: tuple[str, ...], present: list[bytes]) -> str:
-    """Say what a signature leaves out that changes the request's meaning; empty for a sound one."""
-    if "host" not in signed and _AUTHORITY not in signed:
-        return "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
-    for raw in present:
-        name = raw.decode("latin-1")
-        if name.startswith("x-amz-") and name not in signed and name not in _ADDED_UNDERWAY:
-            return f"'{name}' must be a 'SignedHeader' in the AWS Authorization."
-    return ""
-
-
-@lru_cache(maxsize=256)
-def _is_region(text: str) -> bool:
-    return _REGION_SHAPE.match(text) is not None
+def _keyed(secret: str, scope: Scope) -> tuple[bytes, bytes, str]:
+    """Return the two blocks that HMAC (RFC 2104) puts before its hashes, all of it that follows from the key; and the
+    scope as it is signed.
+    """
+    key = signing_key(secret, scope.day, scope.region, scope.service).ljust(_BLOCK_BYTES, b"\0")
+    place = f"{scope.day}/{scope.region}/{scope.service}/{TERMINATOR}"
+    return key.translate(_INNER), key.translate(_OUTER), place
 
 
 @lru_cache(maxsize=64)
