@@ -16,10 +16,10 @@ COPY: tuple[tuple[Maker, float], ...] = (
     (copying.case, 6), (smalltalk.talk, 3), (facts.capital, 4), (smalltalk.named, 5),
 )  # fmt: skip
 FULL: tuple[tuple[Maker, float], ...] = (
-    (smalltalk.talk, 14), (smalltalk.named, 2), (facts.capital, 8), (facts.fact, 8), (copying.echo, 8), (copying.case, 1),
-    (copying.which_word, 1), (copying.parrot, 1), (copying.lookup, 4), (copying.to_json, 2), (numbers.add, 3),
-    (sentiment.judge, 9), (passages.attributes, 26), (passages.general, 20), (passages.sentences, 2), (passages.yes_no, 1), (passages.summary, 2),
-    (extract.fields, 30), (tools.use, 26), (tools.without, 6), (formats.formed, 6), (formats.persona, 3),
+    (smalltalk.talk, 8), (smalltalk.named, 2), (facts.capital, 18), (facts.fact, 14), (copying.echo, 8), (copying.case, 1),
+    (copying.which_word, 1), (copying.parrot, 1), (copying.lookup, 4), (copying.to_json, 2), (numbers.add, 20),
+    (sentiment.judge, 9), (passages.attributes, 15), (passages.general, 9), (passages.sentences, 2), (passages.yes_no, 1), (passages.summary, 2),
+    (extract.fields, 17), (tools.use, 13), (tools.without, 3), (formats.formed, 6), (formats.persona, 3),
     (formats.greeting, 1), (openers.story, 2), (openers.poem, 1), (openers.joke, 1), (openers.cannot, 4), (openers.live, 2), (openers.strange, 1),
 )  # fmt: skip
 PHASES = {"copy": COPY, "full": FULL}

@@ -15,18 +15,11 @@ BY_KEYS = (
     "Return JSON with the fields {keys} for: {t}", "Parse into JSON ({keys}): {t}", "Fields: {keys}\nText: {t}\nJSON:",
     "Extract the following fields from the text and return them as JSON: {keys}\n\n{t}", "Turn this into JSON with {keys}: {t}",
     "JSON keys: {keys}. Text: {t}", "Find {keys} in the text. Reply with JSON.\n{t}",
-    "I need {keys} as a JSON object. {t}", "{t}\nGive {keys} as JSON.", "Get {keys} out of this as JSON: {t}",
-    "{t}\n\nExtract {keys}.", "Convert this to JSON with the keys {keys}: {t}", "Return only JSON. Keys: {keys}.\n\n{t}",
-    "<text>{t}</text>\nExtract {keys} as JSON.", "Input: {t}\nOutput JSON with {keys}:", "What are {keys} here? Answer as JSON. {t}",
-    "Make a JSON object with {keys} from the following.\n{t}", "Respond with a JSON object holding {keys}.\n\n{t}",
-    "{t} -> JSON with {keys}", "Extract {keys}: {t}", "Write {keys} from this text as JSON: {t}", "Take {keys} from the text, in JSON.\n\n{t}",
 )  # fmt: skip
 BY_SCHEMA = (
     "Extract JSON by this schema: {s}\n\n{t}", "{t}\n\nReturn JSON that fits this schema:\n{s}", "Schema: {s}\nText: {t}",
     "Answer with JSON that matches {s}.\n{t}", "Fill this schema from the text.\n{s}\n\n{t}", "{s}\n{t}",
     "Here is a JSON schema:\n{s}\nExtract it from: {t}",
-    "{t}\nJSON schema: {s}", "Return JSON only, by the schema {s}. Text: {t}", "Extract the data.\n\n{t}\n\n{s}",
-    "Convert the text to JSON.\nSchema: {s}\n\n{t}", "Text: {t}\nSchema: {s}\nJSON:", "Use this schema: {s}\nText: {t}",
 )  # fmt: skip
 SYSTEMS = ("You extract data and answer in JSON.", "Reply with JSON only.", "You are an information extraction tool.",
            "Always answer with a JSON object.", "Output valid JSON and nothing else.")  # fmt: skip

@@ -14,11 +14,6 @@ DRESS = (
     "Document:\n{p}\n\nQ: {q}\nA:", "Given the text below, {q}\n\n{p}", '"{p}"\n\n{q}', "<document>{p}</document>\n{q}",
     "Here are the search results:\n{p}\n\nAnswer the user's question: {q}", "Information:\n{p}\n\nUser question: {q}",
     "Based on this text: {p}\n\n{q}", "Article: {p}\n\nBased on the article, {q}",
-    "Question: {q}\nPassage: {p}", "{p}\n\nQuestion: {q}", "{p}\n\n{q} Answer from the text.", "Here is a text. {p}\nNow tell me: {q}",
-    "Answer the question with the passage.\n\nPassage: {p}\n\nQuestion: {q}", "<passage>{p}</passage>\n<question>{q}</question>",
-    "Question: {q}\n\nContext: {p}\n\nAnswer:", "I read this: {p} {q}", "Notes:\n{p}\n\n{q}", "Story: {p}\n\nQ: {q}",
-    "According to the following text, {q}\n{p}", "Facts: {p}\nQ: {q}", "{q}\nText: {p}", "Look at this text: {p}\n{q}",
-    "{q} Answer from this text: {p}", "Source:\n{p}\n\nUsing the source, {q}", "```\n{p}\n```\n{q}",
 )  # fmt: skip
 GROUNDED = (
     "Answer only from the passage.", "Use only the given context.", "You answer questions about a text.",

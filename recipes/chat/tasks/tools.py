@@ -13,8 +13,6 @@ SYSTEMS = (
     "You are a helpful assistant with tools.", "Use the tools when they help.", "You can call functions.",
     "You have access to these tools.", "Only use the tools that you are given.", "You are an agent.",
     "You are an app that creates playlists. Only return song names and artists.",
-    "You are a helpful assistant.", "You can use tools. Call one when the question needs it.", "Answer with a tool when one fits.",
-    "You are an agent that books and looks things up.", "Call a function if it is needed.", "Be brief. Use the tools.",
 )  # fmt: skip
 FAILS = ("not found", "timeout", "access denied", "unknown", "no data", "service unavailable")
 
