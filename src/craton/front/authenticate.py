@@ -13,6 +13,7 @@ import msgspec
 from craton.aws.access.credentials import Credentials, Principal
 from craton.aws.wire import bearer, faults
 from craton.aws.wire.model import Operation
+from craton.aws.wire.presented import ALGORITHM
 from craton.aws.wire.sigv4 import SignedRequest, Verifier
 
 SIGNING_NAMES = frozenset({"bedrock"})
@@ -20,6 +21,7 @@ SIGNING_NAMES = frozenset({"bedrock"})
 BEARER_SERVICES = frozenset({"bedrock", "bedrock-runtime"})
 API_KEY = bearer.KeyFormat(long_prefix="ABSK", short_prefix="bedrock-api-key-", host="bedrock.amazonaws.com")
 _verifier = Verifier(SIGNING_NAMES)
+_ALGORITHM = ALGORITHM.encode()
 
 
 class Authenticated(msgspec.Struct, frozen=True):
@@ -36,7 +38,9 @@ class Authenticated(msgspec.Struct, frozen=True):
 
 def authenticate(request: SignedRequest, credentials: Credentials, now: datetime, default_region: str) -> Authenticated:
     """Raises AuthFault with AWS's own name and text."""
-    token = bearer.token(request.headers)
+    given = request.headers
+    is_sigv4 = isinstance(given, dict) and given.get(b"authorization", b"").startswith(_ALGORITHM)
+    token = None if is_sigv4 else bearer.token(given)
     if token is not None:
         return by_key(token, credentials, now, default_region)
     verified = _verifier.verify(request, credentials.secrets.get, now)

@@ -43,15 +43,17 @@ class Doors:
         self.own: dict[tuple[str, str], Door] = {("GET", "/craton/operations"): self.operations}
         if app.settings.ephemeral:
             self.own["POST", "/craton/reset"] = self.reset
+        self.paths = frozenset(path for _, path in (*self.open, *self.own))
 
     def __call__(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> Coroutine[Any, Any, None]:
-        key = (scope["method"], scope["path"])
-        door = self.open.get(key)
-        if door is None and key in self.own and from_loopback(scope):
-            door = self.own[key]
-        if door is None and key[1].startswith(VENDORS):
-            door = self.vendors()
-        return (door or self.pipeline)(scope, receive, send)
+        path = scope["path"]
+        if path.startswith(VENDORS):
+            return self.vendors()(scope, receive, send)
+        if path in self.paths:  # few are: most requests are AWS's
+            key = (scope["method"], path)
+            door = self.own.get(key) if from_loopback(scope) else None
+            return (self.open.get(key) or door or self.pipeline)(scope, receive, send)
+        return self.pipeline(scope, receive, send)
 
     async def health(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
         await http.answer(send, 200, [JSON], b'{"status":"ok"}')

@@ -149,8 +149,10 @@ class Request(msgspec.Struct, eq=False):
         if isinstance(result, EventStream):
             await self.answer_stream(call, result)
             return
-        encoded = self.pipeline.protocol.encode_response(call.operation, result)
-        await http.answer(self.send, encoded.status, [*encoded.headers, *self.common(call)], encoded.body)
+        encoded, send = self.pipeline.protocol.encode_response(call.operation, result), self.send
+        headers = [*encoded.headers, *self.common(call), (b"content-length", b"%d" % len(encoded.body))]
+        await send({"type": "http.response.start", "status": encoded.status, "headers": headers})
+        await send({"type": "http.response.body", "body": encoded.body})
 
     async def answer_stream(self, call: Call, stream: EventStream) -> None:
         """Frames as they come; a reader that stops or leaves ends the upstream through `aclose`."""

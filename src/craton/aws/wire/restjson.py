@@ -7,7 +7,7 @@ name and no service. How a request is taken apart is in ``request``. Nothing her
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -31,7 +31,7 @@ EVENT_STREAM = (b"content-type", b"application/vnd.amazon.eventstream")
 _encode = msgspec.json.Encoder(enc_hook=to_wire).encode
 
 
-class Encoded(NamedTuple):
+class Encoded(msgspec.Struct, frozen=True):
     """A response as bytes: what any HTTP server can send."""
 
     status: int

@@ -83,6 +83,8 @@ def check(request: ConverseRequest, able: Capabilities, max_output_tokens: int, 
 
 
 def check_turns(messages: list[Message], able: Capabilities) -> None:
+    if len(messages) == 1 and messages[0].role == "user":
+        return
     if not messages or messages[0].role != "user":
         raise validation(START_WITH_USER)
     previous = ""

@@ -66,7 +66,9 @@ def usage(
     input_tokens: int, output_tokens: int, cache_read: int | None = None, cache_write: int | None = None
 ) -> Usage:
     """Usage with its total: what was read, written and answered, cache included."""
-    total = input_tokens + output_tokens + (cache_read or 0) + (cache_write or 0)
+    total = input_tokens + output_tokens
+    if cache_read or cache_write:
+        total += (cache_read or 0) + (cache_write or 0)
     return Usage(input_tokens, output_tokens, total, cache_read, cache_write)
 
 

@@ -52,7 +52,7 @@ class Answer(msgspec.Struct, eq=False):
     done: bool = False
     stray: bool = False
     keep_alive: bool = False
-    _pieces: list[bytes] = []
+    pieces: list[bytes] = []
     _level: int = _HEAD
     _waiter: asyncio.Future[None] | None = None
 
@@ -73,6 +73,13 @@ class Answer(msgspec.Struct, eq=False):
 
     async def read(self, limit: int) -> bytes:
         """The whole body, of at most `limit` bytes."""
+        waiting = self.expect(limit)
+        if waiting is not None:
+            await waiting
+        return self.whole_body()
+
+    def expect(self, limit: int) -> asyncio.Future[None] | None:
+        """From now on the whole body is wanted: what to wait for before `whole_body`, if it is not here yet."""
         self.limit = limit
         self._level = _END
         if self.size > limit:
@@ -81,21 +88,23 @@ class Answer(msgspec.Struct, eq=False):
         connection = self._connection
         if connection is not None and connection.paused:
             connection.resume(self.deadline)
-        if not self._reached():
-            await self._wait()
+        return None if self.complete or self.error is not None else self._wait()
+
+    def whole_body(self) -> bytes:
+        """All that came. Raises what ended the answer before its end."""
         if self.error is not None:
             raise self.error
         return self._take()
 
     async def next_chunk(self) -> bytes:
         """What came since the last call; empty at the end."""
-        if not self._pieces:
+        if not self.pieces:
             if self.complete:
                 return b""
             self._level = _DATA
             if not self._reached():
                 await self._wait()
-            if self.error is not None and not self._pieces:
+            if self.error is not None and not self.pieces:
                 raise self.error
         return self._take()
 
@@ -127,7 +136,7 @@ class Answer(msgspec.Struct, eq=False):
             connection.abort()
 
     def _take(self) -> bytes:
-        pieces, self._pieces, self.held = self._pieces, [], 0
+        pieces, self.pieces, self.held = self.pieces, [], 0
         connection = self._connection
         if connection is not None and connection.paused:
             connection.resume(self._loop.time() + self.idle_s if self.idle_s else self.deadline)
@@ -155,12 +164,6 @@ class Answer(msgspec.Struct, eq=False):
         """Whether the reader waits for the end, so that pausing would never end."""
         return self._level == _END
 
-    def put(self, piece: bytes) -> None:
-        self._pieces.append(piece)
-        self.size += len(piece)
-        self.held += len(piece)
-        self.overhead = 0
-
     def touch(self, connection: Connection) -> None:
         """Bytes came: a stream's deadline moves on (not while it is paused: what was under way still comes then)."""
         if self.idle_s and not connection.paused:
@@ -178,4 +181,6 @@ class Answer(msgspec.Struct, eq=False):
         self._connection = None
         self.error = error
         self.complete = error is None
-        self.wake()
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)

@@ -149,8 +149,12 @@ class Connection(asyncio.Protocol):
             answer.stray = True
         body = self._body
         if body:
-            answer.put(body[0] if len(body) == 1 else b"".join(body))
+            piece = body[0] if len(body) == 1 else b"".join(body)
             body.clear()
+            answer.pieces.append(piece)
+            answer.size += len(piece)
+            answer.held += len(piece)
+            answer.overhead = 0
             if answer.idle_s:
                 answer.touch(self)
         else:
@@ -215,15 +219,12 @@ class Connection(asyncio.Protocol):
 
     # --- httptools ------------------------------------------------------------------------------------------------
 
-    def on_message_begin(self) -> None:
-        answer = self._answer
-        if answer is not None and answer.done:  # nothing of a second answer may be taken for the first's
-            raise _SecondAnswerError
-
     def on_headers_complete(self) -> None:
         parser, answer = self._parser, self._answer
-        if parser is None or answer is None or answer.done:
+        if parser is None or answer is None:
             return
+        if answer.done:  # nothing of a second answer may be taken for the first's
+            raise _SecondAnswerError
         headers = self._headers.copy()
         self._headers.clear()
         status = parser.get_status_code()

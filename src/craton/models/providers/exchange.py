@@ -7,8 +7,8 @@ early ends the upstream connection at once. It knows no vendor: path, headers, b
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable
-from typing import Protocol, TypeVar
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from typing import Any, Protocol, TypeVar
 
 from craton.aws.wire.faults import Fault, model_error, model_stream_error
 from craton.models.canon.reply import ConverseReply
@@ -18,6 +18,7 @@ from craton.models.providers.provider import Attempt, Upstream
 from craton.models.providers.transport import Headers, Response, Transport, TransportError
 
 Item = TypeVar("Item")
+Got = TypeVar("Got")
 
 _ERROR_LIMIT_BYTES = 256 * 1024
 _ERROR_WITHIN = 48  # of an error that comes with a 200, the member that says so stands near the front
@@ -97,8 +98,20 @@ class Exchange:
         quirks = {**self._quirks, **attempt.quirks} if self._quirks else attempt.quirks
         return Outgoing(attempt.model, stream, attempt.ledger, attempt.max_tokens, quirks)
 
-    async def post(self, path: bytes, headers: Headers, body: bytes, attempt: Attempt) -> bytes:
+    def post(self, path: bytes, headers: Headers, body: bytes, attempt: Attempt) -> Coroutine[Any, Any, bytes]:
         """The body of the answer to a POST. Raises Fault for all but success."""
+        return self._ask(path, headers, body, attempt, bytes)
+
+    def converse(
+        self, dialect: Dialect, path: bytes, headers: Headers, body: bytes, attempt: Attempt
+    ) -> Coroutine[Any, Any, ConverseReply]:
+        """A whole reply, read by its dialect."""
+        return self._ask(path, headers, body, attempt, dialect.read_reply)
+
+    async def _ask(
+        self, path: bytes, headers: Headers, body: bytes, attempt: Attempt, read: Callable[[bytes], Got]
+    ) -> Got:
+        """What `read` makes of the answer to a POST. Raises Fault for all but success."""
         try:
             whole = await self._transport.fetch(b"POST", path, headers, body, deadline=attempt.deadline)
         except TransportError as error:
@@ -109,17 +122,10 @@ class Exchange:
             told = faults.from_error_body(whole.body, model=attempt.model, secret=self._secret)
             if told is not None:
                 raise told
-        return whole.body
-
-    async def converse(
-        self, dialect: Dialect, path: bytes, headers: Headers, body: bytes, attempt: Attempt
-    ) -> ConverseReply:
-        """A whole reply, read by its dialect."""
-        answer = await self.post(path, headers, body, attempt)
         try:
-            return dialect.read_reply(answer)
+            return read(whole.body)
         except Fault as fault:
-            told = faults.from_error_body(answer, model=attempt.model, secret=self._secret)
+            told = faults.from_error_body(whole.body, model=attempt.model, secret=self._secret)
             if told is not None:
                 raise told from fault
             raise

@@ -50,7 +50,7 @@ class Pool:
         self._address: Address = parse_address(base_url)
         self._tls = tls
         self._idle: list[Connection] = []
-        self._active: set[Connection] = set()
+        self._made: set[Connection] = set()
         self._open = 0  # connections made or being made
         self._waiters: deque[asyncio.Future[Connection | None]] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -95,7 +95,10 @@ class Pool:
         while True:
             answer = self._reuse(message, body, deadline, fresh=fresh) or await self._send(message, body, deadline)
             try:
-                read = await answer.read(size)
+                waiting = answer.expect(size)
+                if waiting is not None:
+                    await waiting
+                read = answer.whole_body()
             except ConnectionLost as lost:
                 if fresh or lost.received or not answer.on_reused:
                     raise
@@ -111,7 +114,7 @@ class Pool:
         self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
-        for connection in [*self._idle, *self._active]:
+        for connection in list(self._made):
             connection.shut()
         while self._waiters:
             waiter = self._waiters.popleft()
@@ -129,7 +132,6 @@ class Pool:
         while self._idle and not fresh:
             connection = self._idle.pop()
             if connection.usable and connection.idle_until > connection.loop.time():
-                self._active.add(connection)
                 return connection.start(message, body, deadline)
             connection.abort()
         return None
@@ -140,7 +142,6 @@ class Pool:
         connection = await self._obtain(loop, deadline)
         while not connection.usable:  # what was handed on may have died on the way
             connection = await self._obtain(loop, deadline)
-        self._active.add(connection)
         return connection.start(message, body, deadline)
 
     # --- who gets which connection ----------------------------------------------------------------------------------
@@ -191,7 +192,6 @@ class Pool:
                 return
 
     def _on_free(self, connection: Connection) -> None:
-        self._active.discard(connection)
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
@@ -209,7 +209,7 @@ class Pool:
         if not connection.counted:
             return
         connection.counted = False
-        self._active.discard(connection)
+        self._made.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         self._open -= 1
@@ -247,6 +247,7 @@ class Pool:
                 self._hand_back(None)
             else:
                 connection.counted = True
+                self._made.add(connection)
         if not connection.usable:
             raise ConnectError("the upstream closed the connection at once")
         return connection

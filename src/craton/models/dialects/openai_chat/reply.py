@@ -59,7 +59,9 @@ def read_usage(found: native.Usage | None) -> Usage:
     if found is None:
         return usage(0, 0)
     details = found.prompt_tokens_details
-    cached = details.cached_tokens if details is not None else None
+    if details is None:
+        return usage(found.prompt_tokens or 0, found.completion_tokens or 0)
+    cached = details.cached_tokens
     return usage(max((found.prompt_tokens or 0) - (cached or 0), 0), found.completion_tokens or 0, cached)
 
 
