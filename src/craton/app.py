@@ -26,6 +26,7 @@ from craton.context import App, Live, SystemClock
 from craton.features.inference.compile import Compiler
 from craton.features.inference.routes import Routes
 from craton.front import server, worker
+from craton.front.connections import Limits
 from craton.front.doors import Doors
 from craton.front.pipeline import Pipeline, Served
 from craton.front.report import Reporter
@@ -77,6 +78,7 @@ def serve(settings: Settings, on_ready: Callable[[server.Bound], None]) -> int:
             target="craton.app:open_worker",
             settings=msgspec.msgpack.encode(settings),
             workers=table.workers,
+            limits=Limits(body_s=table.body_timeout_s, write_stall_s=table.write_stall_s),
             drain_s=table.drain_timeout_s,
         )
         listen = server.Listen(host=table.host, port=table.port)

@@ -86,3 +86,42 @@ def test_what_is_hardly_http2(served: Served) -> None:
         while sock.recv(65536):
             pass
     served.check_alive()
+
+
+def test_a_storm_of_resets_ends_the_connection(served: Served) -> None:
+    """Streams opened only to be reset are refused as an attack (CVE-2023-44487), and nothing of it stays."""
+    with H2(served.server) as client, pytest.raises(ConnectionError):
+        for _ in range(30):
+            for _ in range(50):
+                client.conn.reset_stream(client.post(PATH, b"", ends=False))
+            client.flush()
+        client.answer(client.post(PATH, BODY))
+    served.check_alive()
+
+
+def test_a_head_without_end(served: Served) -> None:
+    """Continuation frames that never end are cut."""
+    with rawhttp.connect(served.server, 5) as sock, pytest.raises(OSError, match=r"Broken pipe|reset"):
+        sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0" + b"\0\0\1\1\0\0\0\0\1\x82")
+        for _ in range(1000):
+            sock.sendall(b"\0\x40\0\x09\0\0\0\0\1" + b"\x82" * 16384)
+    served.check_alive()
+
+
+def test_a_client_that_says_farewell_gets_its_open_answers(served: Served) -> None:
+    """GOAWAY ends no stream that is open."""
+    events = scripts.openai_events(["one ", "two "])
+    served.up.play(
+        (
+            *scripts.event_stream(events[:2], end=()),
+            scripts.Sleep(0.5),
+            *map(scripts.chunk, events[2:]),
+            scripts.LAST_CHUNK,
+        )
+    )
+    with H2(served.server) as client:
+        stream = client.post(converse_path(GPT, "converse-stream"), BODY)
+        client.read_until(stream, b"contentBlockDelta")
+        client.sock.sendall(b"\0\0\x08\x07\0\0\0\0\0" + b"\0" * 8)
+        assert b"metadata" in client.read_until(stream)
+    served.up.scripts.clear()

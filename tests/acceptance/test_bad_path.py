@@ -79,7 +79,7 @@ def test_unknown_paths(served: Served, target: str) -> None:
     rawhttp.refused(answer, 404, "UnknownOperationException", UNKNOWN)
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "FOO"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
 def test_wrong_methods(served: Served, method: str) -> None:
     """The path exists, this method of it does not."""
     rawhttp.refused(rawhttp.call(served.server, method, PATH), 404, "UnknownOperationException", UNKNOWN)

@@ -5,13 +5,13 @@ Knows ASGI messages and nothing of AWS but the fault of a body that is too large
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-from craton.aws.wire.faults import too_large
+from craton.aws.wire.faults import Fault, too_large
+from craton.front import turn
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Receive = turn.Receive
+Send = turn.Send
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -44,6 +44,11 @@ async def read(receive: Receive, declared: bytes | None, max_bytes: int) -> byte
 def left(message: dict[str, Any]) -> None:
     if message["type"] == "http.disconnect":
         raise ClientGone
+
+
+def body_late() -> Fault:
+    """The answer to a body that did not come in time."""
+    return Fault("RequestTimeoutException", "The request body was not received in time.")
 
 
 async def answer(send: Send, status: int, headers: Headers, body: bytes) -> None:

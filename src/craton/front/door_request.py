@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 
 from craton.aws.wire import bearer
-from craton.aws.wire.canonical import header_map
 from craton.aws.wire.faults import AuthFault, Fault, internal, serialization
 from craton.aws.wire.model import Operation
 from craton.aws.wire.sigv4 import SignedRequest
@@ -24,7 +23,7 @@ from craton.front import body as http
 from craton.front.authenticate import Authenticated, authenticate, by_key
 from craton.front.door_faults import DoorFault, Shape, wait_headers
 from craton.front.pipeline import THREAD_BYTES, body_digest
-from craton.front.watch import Rounds, Stall
+from craton.front.turn import BodyLate
 
 JSON = (b"content-type", b"application/json")
 EVENT_STREAM = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"))
@@ -80,7 +79,6 @@ class DoorRequest(msgspec.Struct, eq=False):
     """One request on its way through the steps."""
 
     app: App
-    rounds: Rounds
     report: Callable[[BaseException], None]
     shape: Shape
     find: Find
@@ -94,21 +92,16 @@ class DoorRequest(msgspec.Struct, eq=False):
     async def serve(self) -> None:
         """The whole way; every failure leaves in the vendor's shape."""
         limits = self.app.settings.file.server
-        watch = self.rounds.watch(self.receive)
         try:
-            headers = header_map(self.scope["headers"])
+            headers = self.scope["headers"]
             body = await http.read(self.receive, headers.get(b"content-length"), limits.max_body_bytes)
-            watch.body_is_here()
             answer = await self.handle(headers, body)
             if isinstance(answer, Whole):
                 await http.answer(self.send, 200, [JSON, *self.common()], answer.body)
             else:
-                await self.stream(answer.frames, limits.write_stall_s)
-        except asyncio.CancelledError:
-            if watch.late:
-                await self.refuse(Fault("RequestTimeoutException", "The request body was not received in time."))
-            elif not watch.gone:
-                raise
+                await self.stream(answer.frames)
+        except BodyLate:
+            await self.refuse(http.body_late())
         except http.ClientGone:
             await self.refuse(serialization("The request body ended before it was complete."))
         except Fault as fault:
@@ -116,8 +109,6 @@ class DoorRequest(msgspec.Struct, eq=False):
         except Exception as error:
             self.report(error)
             await self.refuse(internal())
-        finally:
-            self.rounds.end(watch)
 
     async def handle(self, headers: dict[bytes, bytes], body: bytes) -> Whole | Events:
         try:
@@ -145,17 +136,14 @@ class DoorRequest(msgspec.Struct, eq=False):
         signed = SignedRequest(scope["method"], scope["raw_path"], scope["query_string"], headers, body_sha256=digest)
         return authenticate(signed, live.credentials, now, region)
 
-    async def stream(self, pieces: AsyncGenerator[bytes], write_stall_s: float) -> None:
+    async def stream(self, pieces: AsyncGenerator[bytes]) -> None:
         """Pieces as they come; a reader that stops or leaves ends the upstream through `aclose`."""
-        stall = Stall(write_stall_s)
-        try:
-            async with aclosing(pieces) as frames:
-                headers = [*EVENT_STREAM, *self.common()]
-                await self.send({"type": "http.response.start", "status": 200, "headers": headers})
-                await stall.send_all(frames, self.send)
-                await self.send({"type": "http.response.body", "body": b"", "more_body": False})
-        finally:
-            stall.close()
+        async with aclosing(pieces) as frames:
+            headers = [*EVENT_STREAM, *self.common()]
+            await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+            async for frame in frames:
+                await self.send({"type": "http.response.body", "body": frame, "more_body": True})
+            await self.send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def common(self) -> list[tuple[bytes, bytes]]:
         """The request's id under the vendor's name and AWS's, and what the call has to tell."""

@@ -16,7 +16,6 @@ from typing import Any
 
 import msgspec
 
-from craton.aws.wire.canonical import header_map
 from craton.aws.wire.faults import Fault, internal, not_built, serialization
 from craton.aws.wire.model import Operation
 from craton.aws.wire.restjson import Binding, RestJson, encode_error
@@ -25,7 +24,7 @@ from craton.aws.wire.sigv4 import SignedRequest
 from craton.context import App, Call, EventStream, Handler
 from craton.front import body as http
 from craton.front.authenticate import authenticate
-from craton.front.watch import Rounds, Stall
+from craton.front.turn import BodyLate
 
 # Above this a body is hashed and decoded in a thread, so that one big document does not hold up every stream.
 THREAD_BYTES = 256 * 1024
@@ -66,7 +65,6 @@ class Pipeline:
         self.router = router
         self.served = served
         self.report = report
-        self.rounds = Rounds(self.limits.body_timeout_s)
         self._kept = lru_cache(maxsize=1024)(self._find)
 
     def __call__(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> Coroutine[Any, Any, None]:
@@ -98,18 +96,12 @@ class Request(msgspec.Struct, eq=False):
 
     async def serve(self) -> None:
         """The whole way; every failure leaves as AWS's own."""
-        rounds = self.pipeline.rounds
-        watch = rounds.watch(self.receive)
         try:
-            headers = header_map(self.scope["headers"])
+            headers = self.scope["headers"]
             body = await http.read(self.receive, headers.get(b"content-length"), self.pipeline.limits.max_body_bytes)
-            watch.body_is_here()
             await self.answer(*await self.handle(headers, body))
-        except asyncio.CancelledError:
-            if watch.late:
-                await self.refuse(Fault("RequestTimeoutException", "The request body was not received in time."))
-            elif not watch.gone:
-                raise
+        except BodyLate:
+            await self.refuse(http.body_late())
         except http.ClientGone:
             # Most often nobody is there to read it; a body with broken framing looks the same from here.
             await self.refuse(serialization("The request body ended before it was complete."))
@@ -118,8 +110,6 @@ class Request(msgspec.Struct, eq=False):
         except Exception as error:
             self.pipeline.report(error)
             await self.refuse(internal())
-        finally:
-            rounds.end(watch)
 
     async def handle(self, headers: dict[bytes, bytes], body: bytes) -> tuple[Call, Any]:
         """Steps two to five: the call and what its handler answers."""
@@ -156,16 +146,13 @@ class Request(msgspec.Struct, eq=False):
 
     async def answer_stream(self, call: Call, stream: EventStream) -> None:
         """Frames as they come; a reader that stops or leaves ends the upstream through `aclose`."""
-        stall = Stall(self.pipeline.limits.write_stall_s)
-        try:
-            async with aclosing(stream.frames) as frames:
-                encoded = self.pipeline.protocol.encode_response(call.operation, stream.value)
-                headers = [*encoded.headers, *self.common(call)]
-                await self.send({"type": "http.response.start", "status": encoded.status, "headers": headers})
-                await stall.send_all(frames, self.send)
-                await self.send({"type": "http.response.body", "body": b"", "more_body": False})
-        finally:
-            stall.close()
+        async with aclosing(stream.frames) as frames:
+            encoded, send = self.pipeline.protocol.encode_response(call.operation, stream.value), self.send
+            headers = [*encoded.headers, *self.common(call)]
+            await send({"type": "http.response.start", "status": encoded.status, "headers": headers})
+            async for frame in frames:
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def common(self, call: Call) -> list[tuple[bytes, bytes]]:
         return [(b"x-amzn-requestid", self.request_id.encode()), *call.response_headers]

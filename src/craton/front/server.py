@@ -29,6 +29,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from craton.front.connections import Limits
 from craton.front.fleet import Fleet, StartFailed
 from craton.front.worker import ENDING, Assignment, leave, run_worker
 from craton.infra.compute.process import raise_file_limit
@@ -88,8 +89,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     settings: bytes
     workers: int = 1
-    max_connections: int = 16_384
-    """Of each worker; further ones wait in the backlog."""
+    limits: Limits = Limits()
+    """Of each worker."""
     drain_s: float = 10.0
 
 
@@ -193,7 +194,7 @@ def _assignment(listen: Listen, plan: Plan, run: RunDir, listener: socket.socket
         listener=listener.fileno(),
         is_unix=listen.uds is not None,
         backlog=listen.backlog,
-        max_connections=plan.max_connections,
+        limits=plan.limits,
         drain_s=plan.drain_s,
     )
 

@@ -19,7 +19,6 @@ from craton.front.door_faults import ANTHROPIC, OPENAI, DoorFault, Shape
 from craton.front.door_request import DoorRequest, Exchange, Found
 from craton.front.doors import VENDORS
 from craton.front.pipeline import new_request_id
-from craton.front.watch import Rounds
 
 Table = Mapping[str, Mapping[str, tuple[Exchange, str]]]
 
@@ -64,7 +63,6 @@ class VendorDoors:
         """`services` hold the AWS operations that a door's exchanges are forms of; `report` takes unexpected errors."""
         self.app = app
         self.report = report
-        self.rounds = Rounds(app.settings.file.server.body_timeout_s)
         self.operations: dict[str, Operation] = {
             name: operation
             for service in reversed(services)  # where two have a name, the first given holds
@@ -76,7 +74,6 @@ class VendorDoors:
         vendor, rest = at(scope["path"], scope["headers"])
         return DoorRequest(
             app=self.app,
-            rounds=self.rounds,
             report=self.report,
             shape=vendor.shape,
             find=partial(self.find, vendor, scope["method"], rest),
@@ -117,5 +114,5 @@ def at(path: str, headers: list[tuple[bytes, bytes]]) -> tuple[Vendor, str]:
     rest = path[len(_BARE) :]
     first = rest.partition("/")[0]
     shared = first not in ("chat", "messages")
-    is_anthropic = first == "messages" or (shared and any(name == b"anthropic-version" for name, _ in headers))
+    is_anthropic = first == "messages" or (shared and b"anthropic-version" in dict(headers))
     return _VENDORS["anthropic" if is_anthropic else "openai"], rest

@@ -11,25 +11,25 @@ from craton.config import ConfigFile, Settings
 from craton.front.door_faults import DoorFault
 from craton.front.vendor_doors import VendorDoors, at, at_door
 
-VERSION = [(b"anthropic-version", b"2023-06-01")]
+VERSION = {b"anthropic-version": b"2023-06-01"}
 
 
 @pytest.mark.parametrize(
     ("path", "headers", "vendor", "rest"),
     [
-        ("/v1/chat/completions", [], "openai", "chat/completions"),
+        ("/v1/chat/completions", {}, "openai", "chat/completions"),
         ("/v1/chat/completions", VERSION, "openai", "chat/completions"),
-        ("/openai/v1/chat/completions", [], "openai", "chat/completions"),
-        ("/v1/messages", [], "anthropic", "messages"),
-        ("/anthropic/v1/messages/count_tokens", [], "anthropic", "messages/count_tokens"),
-        ("/v1/models", [], "openai", "models"),
+        ("/openai/v1/chat/completions", {}, "openai", "chat/completions"),
+        ("/v1/messages", {}, "anthropic", "messages"),
+        ("/anthropic/v1/messages/count_tokens", {}, "anthropic", "messages/count_tokens"),
+        ("/v1/models", {}, "openai", "models"),
         ("/v1/models", VERSION, "anthropic", "models"),
         ("/openai/v1/models", VERSION, "openai", "models"),
-        ("/anthropic/v1/models", [], "anthropic", "models"),
-        ("/v1/embeddings", [], "openai", "embeddings"),
+        ("/anthropic/v1/models", {}, "anthropic", "models"),
+        ("/v1/embeddings", {}, "openai", "embeddings"),
     ],
 )
-def test_a_path_has_its_vendor(path: str, headers: list[tuple[bytes, bytes]], vendor: str, rest: str) -> None:
+def test_a_path_has_its_vendor(path: str, headers: dict[bytes, bytes], vendor: str, rest: str) -> None:
     """The path tells, and where both have it the header."""
     assert at_door(path)
     found, after = at(path, headers)
@@ -64,7 +64,7 @@ def doors() -> VendorDoors:
 )
 def test_a_path_has_its_exchange(doors: VendorDoors, method: str, path: str, operation: str, rest: str) -> None:
     """Each is a form of an AWS operation, whose rules and accounts it shares."""
-    vendor, below = at(path, [])
+    vendor, below = at(path, {})
     found = doors.find(vendor, method, below)
     assert (found.operation.name, found.rest) == (operation, rest)
 
@@ -84,7 +84,7 @@ def test_a_path_has_its_exchange(doors: VendorDoors, method: str, path: str, ope
 )
 def test_the_rest_says_what_it_is(doors: VendorDoors, method: str, path: str, kind: str) -> None:
     """Not built, not there, or another method."""
-    vendor, below = at(path, [])
+    vendor, below = at(path, {})
     with pytest.raises(DoorFault) as caught:
         doors.find(vendor, method, below)
     assert caught.value.kind == kind
