@@ -21,7 +21,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     `prefill`: the last turn may be the assistant's. `one_user_message_only`: no history, no assistant turn.
     `temperature_with_top_p` False: either, not both. `deprecated`: parameters that the model itself refuses, in its
     own words ("`temperature` is deprecated for this model."), unlike those that Bedrock refuses (`temperature`,
-    `top_p`, `stop_sequences` False). `max_stop_sequences` None: no bound known but Converse's own.
+    `top_p`, `stop_sequences` False). `max_stop_sequences` None: no bound known but Converse's own. `claude`: the model
+    checks a conversation itself and says so in Anthropic's words.
     """
 
     converse: bool
@@ -49,13 +50,13 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     deprecated: tuple[str, ...]
     max_stop_sequences: int | None
     max_output_tokens: int | None
-    max_images: int = 20
-    max_documents: int = 5
+    citations: bool = True
+    claude: bool = False
 
 
 # Letters of the table: C Converse, S ConverseStream, 1 one user message only, y system prompt, d documents, t tools,
 # T tools in a stream, n toolChoice any, o toolChoice tool, g guardrails, l links to S3, p prefill, c cache points,
-# # CountTokens, j JSON schema output.
+# # CountTokens, j JSON schema output, q citations of documents.
 _CLAUDE_3 = "CSydtTnogp"
 _OPEN = "CSydtTngj"
 _FAMILIES = {
@@ -69,13 +70,13 @@ _FAMILIES = {
     "amazon.titan-text-premier": "CSg",
     "anthropic.claude-2": "CSydgp",
     "anthropic.claude-3": _CLAUDE_3,
-    "anthropic.claude-3.5": _CLAUDE_3 + "c#",
-    "anthropic.claude-3.5-haiku": _CLAUDE_3 + "c#",
-    "anthropic.claude-4": _CLAUDE_3 + "c#",
-    "anthropic.claude-4.5": _CLAUDE_3 + "c#j",
-    "anthropic.claude-4.6": "CSydtTnogc#j",
-    "anthropic.claude-5": "CSydtTnogcj",
-    "anthropic.claude-opus-5": "CSydtTnogcj",
+    "anthropic.claude-3.5": _CLAUDE_3 + "c#q",
+    "anthropic.claude-3.5-haiku": _CLAUDE_3 + "c#q",
+    "anthropic.claude-4": _CLAUDE_3 + "c#q",
+    "anthropic.claude-4.5": _CLAUDE_3 + "c#jq",
+    "anthropic.claude-4.6": "CSydtTnogc#jq",
+    "anthropic.claude-5": "CSydtTnogcjq",
+    "anthropic.claude-opus-5": "CSydtTnogcjq",
     "cohere.command": "CS1dg",
     "cohere.command-light": "CS1g",
     "cohere.command-r": "CSydtTn",
@@ -158,4 +159,6 @@ def capabilities(model: Model) -> Capabilities:
         deprecated=_DEPRECATED.get(model.family, ()),
         max_stop_sequences=_MAX_STOP_SEQUENCES.get(model.family),
         max_output_tokens=model.max_output_tokens,
+        citations="q" in letters,
+        claude=model.family.startswith("anthropic."),
     )

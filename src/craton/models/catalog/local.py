@@ -6,10 +6,13 @@ Owns their record and where the boxed ones lie; knows neither the store nor how 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+
+Kind = Literal["chat", "embedding", "rerank", "image"]
+"""What a model does; the same words stand in a directory's craton.json, and the engine serves by them."""
 
 BOX = Path(__file__).resolve().parents[2] / "engine" / "box"
 
@@ -22,6 +25,7 @@ class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     context_tokens: int = 2048
     boxed: bool = False
+    kind: Kind = "chat"
 
 
 class _Card(msgspec.Struct):
@@ -30,12 +34,15 @@ class _Card(msgspec.Struct):
     id: str
     context_tokens: int = 2048
     name: str = ""
+    kind: Kind = "chat"
 
 
 def read_card(directory: Path) -> LocalModel:
     """The record of a model directory. Raises OSError or msgspec.DecodeError for a directory that is none."""
     card = msgspec.json.decode((directory / "craton.json").read_bytes(), type=_Card)
-    return LocalModel(id=card.id, directory=str(directory), name=card.name, context_tokens=card.context_tokens)
+    return LocalModel(
+        id=card.id, directory=str(directory), name=card.name, context_tokens=card.context_tokens, kind=card.kind
+    )
 
 
 def boxed_models(box: Path = BOX) -> list[LocalModel]:

@@ -1,0 +1,1 @@
+"""Native schemas of embedding models: read and write, request and reply."""

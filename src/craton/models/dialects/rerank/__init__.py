@@ -1,0 +1,1 @@
+"""Native schemas of reranking models: read and write, request and reply."""
