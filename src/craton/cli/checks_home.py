@@ -93,6 +93,27 @@ def database(place: Place) -> Iterator[Finding]:
         yield Finding("ok", "database", f"{path or 'reached'}: opens, its form is current")
 
 
+def models(place: Place) -> Iterator[Finding]:
+    """Which models were added, by kind, and whether their files are there."""
+    from collections import Counter
+
+    from craton.cli.models import known
+    from craton.infra.store.port import StoreError
+
+    try:
+        found = [model for model in known(place) if not model.boxed]
+    except (StoreError, ValueError):
+        return  # `database` has said so
+    for model in found:
+        if not Path(model.directory).is_dir():
+            mend = f"craton models remove {model.id}, then add it again"
+            yield Finding("problem", model.id, f"its files are gone: {model.directory}", mend)
+    kinds = Counter(model.kind for model in found)
+    counts = ", ".join(f"{kinds[kind]} {kind}" for kind in sorted(kinds))
+    mend = "" if kinds["embedding"] else "craton models add minilm, if you need embeddings"
+    yield Finding("ok", "models", f"added: {counts or 'none'}", mend)
+
+
 def server(place: Place) -> Iterator[Finding]:
     """Whether a server runs and answers; else whether the port is free for one."""
     running = place.server

@@ -30,7 +30,13 @@ _HOLDS: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
     ">": lambda found, bound: found > bound,
 }
 # Extra → what one cannot do without it. `dev` is for people who work on Craton itself.
-EXTRAS = {"local": "convert Hugging Face models", "proxy": "reach vendors through a proxy"}
+EXTRAS = {
+    "local": "convert Hugging Face models",
+    "images": "run diffusers pipelines",
+    "rag": "read tokenizers that are neither WordPiece nor byte-level BPE",
+    "documents": "turn PDF and Office documents into text",
+    "proxy": "reach vendors through a proxy",
+}
 OLDEST_PYTHON = (3, 11)
 SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime")
 _LITTLE_MEMORY_BYTES = 1 << 30
@@ -136,7 +142,7 @@ def box() -> Iterator[Finding]:
             yield Finding("problem", model.id, f"damaged: {', '.join(wrong)}", "reinstall craton")
         else:
             weight = sum(file.stat().st_size for file in Path(model.directory).iterdir() if file.is_file())
-            yield Finding("ok", model.id, f"in the box, {size(weight)}, hashes right")
+            yield Finding("ok", model.id, f"{model.kind}, in the box, {size(weight)}, hashes right")
 
 
 def damaged(directory: Path) -> list[str]:

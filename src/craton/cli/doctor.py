@@ -51,6 +51,7 @@ def findings(home: str | None, config: str | None) -> Iterator[Finding]:
             continue
         yield from checks_home.secrets(item.settings)
         yield from checks_home.database(item)
+        yield from checks_home.models(item)
         yield from checks_home.server(item)
         yield from checks_client.endpoint(item, os.environ)
         yield from checks_client.keys(item, os.environ)

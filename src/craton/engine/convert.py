@@ -1,7 +1,8 @@
 """`python -m craton.engine.convert SRC OUT`: a Hugging Face directory becomes one that the engine serves.
 
-Owns the checks, the export (by the exporter of ONNX Runtime GenAI, in a process of its own), `craton.json`, and the
-proof that the result computes a token. Needs the extra `craton[local]`; serving does not. Nothing is fetched.
+Owns the command and, for models that write text, the checks, the export (by the exporter of ONNX Runtime GenAI, in a
+process of its own), `craton.json`, and the proof that the result computes a token; these need the extra `craton[local]`,
+serving does not. Encoders (embedding, rerank) are `embeddings.package`'s and need the base alone. Nothing is fetched.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from craton.engine.backend import EngineFault, ModelSpec
+from craton.engine.embeddings.package import package
+from craton.engine.embeddings.source import recognised
 from craton.engine.modeldir import ModelDirectory, describe, sha256
 
 PRECISIONS = ("int4", "int8", "fp16", "fp32")
@@ -157,23 +160,23 @@ def _prove(partial: Path) -> None:
 def main(given: list[str] | None = None) -> int:
     """The command line; exit status 0 when the directory is there, 1 with one line on stderr when not."""
     parser = argparse.ArgumentParser(prog="python -m craton.engine.convert", description=__doc__)
-    parser.add_argument("source", type=Path, help="Hugging Face directory")
+    parser.add_argument("source", type=Path, help="Hugging Face or sentence-transformers directory")
     parser.add_argument("target", type=Path, help="directory to make")
-    parser.add_argument("--precision", choices=PRECISIONS, default="int4")
+    parser.add_argument("--precision", choices=PRECISIONS, help="of the weights (default: int4; fp32 for encoders)")
     parser.add_argument("--id", dest="model_id", help="model id recorded in the result (default: its name)")
     options = parser.parse_args(given)
+    source, target = options.source.resolve(), options.target.resolve()
 
     def say(step: str) -> None:
         print(f"craton-convert state={step}", flush=True)
 
     try:
-        convert(
-            options.source.resolve(),
-            options.target.resolve(),
-            precision=options.precision,
-            model_id=options.model_id,
-            say=say,
-        )
+        if recognised(source):
+            made = package(source, target, precision=options.precision or "fp32", model_id=options.model_id, say=say)
+            if made.cosine_to_fp32:
+                say(f"near lowest={made.cosine_to_fp32['lowest']} mean={made.cosine_to_fp32['mean']}")
+        else:
+            convert(source, target, precision=options.precision or "int4", model_id=options.model_id, say=say)
     except EngineFault as fault:
         print(fault, file=sys.stderr)
         return 1

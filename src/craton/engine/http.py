@@ -108,6 +108,7 @@ class Connection(asyncio.Protocol):
         self._refused = 0
         self._in_head = True
         self._unfinished = 0
+        self._ended = False
 
     # The transport's side.
 
@@ -118,6 +119,7 @@ class Connection(asyncio.Protocol):
         self._watch(REQUEST_S)
 
     def data_received(self, data: bytes) -> None:
+        self._ended = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -126,7 +128,8 @@ class Connection(asyncio.Protocol):
             self._refuse(self._refused or 400)
         else:
             # The parser reports a header when it is complete: one that never ends is seen only from here.
-            self._unfinished = self._unfinished + len(data) if self._in_head else 0
+            # Bytes that ended a body before that head are none of it.
+            self._unfinished = self._unfinished + len(data) if self._in_head and not self._ended else 0
             if self._unfinished > HEADER_BYTES:
                 self._refuse(431)
 
@@ -169,14 +172,14 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
-        if self._size > BODY_BYTES:
+        if self._size > self._server.body_bytes:
             self._refused = 413
             raise ValueError("body too large")
         self._parts.append(body)
 
     def on_message_complete(self) -> None:
         # Whatever follows begins another head.
-        self._in_head = True
+        self._in_head = self._ended = True
         request = self._request
         request.method = self._parser.get_method().decode("ascii")
         request.keep_alive = self._parser.should_keep_alive()
@@ -274,9 +277,10 @@ class Connection(asyncio.Protocol):
 class HttpServer:
     """Listens, and gives every request to one handler."""
 
-    def __init__(self, handler: Handler, failed: Callable[[Exception], None]) -> None:
-        """`failed` is told of every exception that a handler let through."""
+    def __init__(self, handler: Handler, failed: Callable[[Exception], None], *, body_bytes: int = BODY_BYTES) -> None:
+        """`failed` is told of every exception that a handler let through; `body_bytes` bounds what a request sends."""
         self.handler = handler
+        self.body_bytes = body_bytes
         self.failed = failed
         self.connections: set[Connection] = set()
         self.closing = False

@@ -9,7 +9,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from craton.engine.backend import EngineFault, Sampling
 from craton.engine.guidance import CallMarkers
@@ -66,7 +66,17 @@ def describe(path: Path) -> ModelDirectory:
     return _facts(path, genai, tokens, settings, ours)
 
 
-def verify(found: ModelDirectory) -> None:
+class Recorded(Protocol):
+    """A directory whose files' hashes stand in its craton.json."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def hashes(self) -> dict[str, str]: ...
+
+
+def verify(found: Recorded) -> None:
     """Compare the recorded hashes of all files up to HASHED_BYTES. Raises ModelDirectoryFault naming those that differ."""
     problems = []
     for name, wanted in found.hashes.items():

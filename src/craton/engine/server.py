@@ -1,210 +1,112 @@
-"""The engine's paths: what each request does between HTTP and the backend.
+"""A chat model's paths: what each request does between HTTP and the backend.
 
-Owns routing, statuses and the life of an answer. The only file where the OpenAI shapes, the template and the backend
-meet. Prompts and answers never reach a log.
+Owns the life of an answer. The only file where the OpenAI shapes, the template and the backend meet. Prompts and answers
+never reach a log.
 """
 
 from __future__ import annotations
 
-import resource
-import time
-from collections.abc import Awaitable, Callable
+import asyncio
+from dataclasses import replace
 from typing import Any
-
-import msgspec
 
 from craton.engine import openai_reply, openai_request
 from craton.engine.answer import Answer
-from craton.engine.backend import (
-    AdapterUnsupported,
-    Backend,
-    Busy,
-    EngineFault,
-    Generation,
-    GrammarRefused,
-    TokenLogprob,
-    TokenStream,
-    Unavailable,
-)
+from craton.engine.application import Handler, check_model
+from craton.engine.backend import Backend, EngineFault, Generation, ModelSpec, Stats, TokenLogprob, TokenStream
 from craton.engine.http import Reply, Request
-from craton.engine.modeldir import ModelDirectory
+from craton.engine.modeldir import ModelDirectory, describe, verify
 from craton.engine.openai_request import BadRequest, ChatRequest, Shared, TextRequest, TokenizeRequest
-from craton.engine.template import ChatTemplate, TemplateRefused
+from craton.engine.template import ChatTemplate
 from craton.engine.tokenizer import Tokenizer
 from craton.engine.toolcalls import Event, Text
 
-# A single step that takes longer means a runtime that hangs, not one that is slow.
-STALL_S = 60.0
-# (status, OpenAI's error type, code) for what the backend may refuse.
-FAULTS: tuple[tuple[type[EngineFault], int, str, str], ...] = (
-    (Busy, 429, "rate_limit_error", "queue_full"),
-    (Unavailable, 503, "server_error", "model_not_ready"),
-    (GrammarRefused, 400, "invalid_request_error", "invalid_schema"),
-    (TemplateRefused, 400, "invalid_request_error", "template_refused"),
-    (AdapterUnsupported, 400, "invalid_request_error", "adapter_unsupported"),
-    (EngineFault, 500, "server_error", "engine_fault"),
-)
-
 
 class Serving:
-    """What a loaded model needs to be served; made once its directory is read."""
+    """A loaded chat model: see application.Serving."""
 
     def __init__(self, found: ModelDirectory, tokenizer: Tokenizer, backend: Backend) -> None:
         self.found = found
         self.tokenizer = tokenizer
         self.backend = backend
         self.template = ChatTemplate(found.templates, found.special_tokens)
-
-
-class Application:
-    """Answers requests. `serving` is None until the model's directory is read; `state` says why."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.serving: Serving | None = None
-        self.state = "loading"
-        self.reason = ""
-        self._began = time.monotonic()
-        self._created = int(time.time())
-        self._routes: dict[str, tuple[str, Callable[[Request, Reply], Awaitable[None]]]] = {
-            "/health": ("GET", self._health),
-            "/stats": ("GET", self._stats),
-            "/metrics": ("GET", self._stats),
-            "/v1/models": ("GET", self._models),
+        self.model_id = found.model_id
+        self.routes: dict[str, tuple[str, Handler]] = {
             "/v1/chat/completions": ("POST", self._chat),
             "/v1/completions": ("POST", self._complete),
             "/tokenize": ("POST", self._tokenize),
         }
 
-    async def __call__(self, request: Request, reply: Reply) -> None:
-        """Answer one request; every refusal becomes an OpenAI error object."""
-        try:
-            await self._route(request, reply)
-        except BadRequest as fault:
-            kind = "invalid_request_error"
-            await reply.send(fault.status, openai_reply.error(fault.message, kind, fault.param, fault.code))
-        except EngineFault as fault:
-            _, status, kind, code = next(row for row in FAULTS if isinstance(fault, row[0]))
-            extra = {"retry-after": "1"} if status in (429, 503) else None
-            await reply.send(status, openai_reply.error(str(fault), kind, None, code), extra=extra)
+    @property
+    def context_tokens(self) -> int:
+        """The most tokens of prompt and answer together, as the backend has room for."""
+        return min(self.found.context_tokens, self.backend.stats().context_tokens or 1 << 30)
 
-    def health(self) -> str:
-        """loading, ready, draining, broken, stalled or failed."""
-        if self.state != "ready" or self.serving is None:
-            return self.state
-        stats = self.serving.backend.stats()
-        if stats.state == "ready" and stats.step_s > STALL_S:
-            return "stalled"
-        return stats.state
+    def stats(self) -> Stats:
+        """See application.Serving."""
+        return self.backend.stats()
 
-    async def _route(self, request: Request, reply: Reply) -> None:
-        path = request.target.partition(b"?")[0].decode("latin-1")
-        method, handler = self._routes.get(path, ("", None))
-        if handler is None:
-            raise BadRequest(f"There is no {path}", code="not_found", status=404)
-        if request.method != method:
-            raise BadRequest(f"{path} answers {method} only", code="method_not_allowed", status=405)
-        await handler(request, reply)
+    def close(self) -> None:
+        """See application.Serving."""
+        self.backend.close()
 
-    # Questions about the server.
-
-    async def _health(self, request: Request, reply: Reply) -> None:
-        state = self.health()
-        told = {"state": state, "model": self.name, **({"reason": self.reason} if self.reason else {})}
-        await reply.send(200 if state == "ready" else 503, openai_reply.ENCODE(told))
-
-    async def _stats(self, request: Request, reply: Reply) -> None:
-        told: dict[str, Any] = {
-            "state": self.health(),
-            "model": self.name,
-            "uptime_s": round(time.monotonic() - self._began, 3),
-            "rss_bytes": rss_bytes(),
-            "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        }
-        if self.serving is not None:
-            told = {**msgspec.to_builtins(self.serving.backend.stats()), **told}
-        await reply.send(200, openai_reply.ENCODE(told))
-
-    async def _models(self, request: Request, reply: Reply) -> None:
-        model: dict[str, Any] = {"id": self.name, "object": "model", "created": self._created, "owned_by": "craton"}
-        if self.serving is not None:
-            model["max_model_len"] = self._context(self.serving)
-        await reply.send(200, openai_reply.ENCODE({"object": "list", "data": [model]}))
-
-    async def _tokenize(self, request: Request, reply: Reply) -> None:
-        serving = self._ready()
+    async def _tokenize(self, request: Request, reply: Reply, _: str) -> None:
         asked = openai_request.decode(TokenizeRequest, request.body)
         if asked.messages is not None:
-            ids = self._render(serving, asked.messages, asked.tools)
+            ids = self._render(asked.messages, asked.tools)
         elif asked.prompt is not None:
-            ids = serving.tokenizer.encode(asked.prompt)
+            ids = self.tokenizer.encode(asked.prompt)
         else:
             raise BadRequest("'prompt' or 'messages' is missing", "prompt", "missing_field")
-        told = {"count": len(ids), "tokens": ids, "max_model_len": self._context(serving)}
+        told = {"count": len(ids), "tokens": ids, "max_model_len": self.context_tokens}
         await reply.send(200, openai_reply.ENCODE(told))
 
     # Generation.
 
-    async def _chat(self, request: Request, reply: Reply) -> None:
-        serving = self._ready()
+    async def _chat(self, request: Request, reply: Reply, name: str) -> None:
         asked = openai_request.decode(ChatRequest, request.body)
-        self._check(serving, asked)
-        markers = serving.found.markers
-        grammar, tools = openai_request.grammar(asked, markers, compact_json=serving.found.compact_json)
+        self._check(asked, name)
+        markers = self.found.markers
+        grammar, tools = openai_request.grammar(asked, markers, compact_json=self.found.compact_json)
         offered = asked.tools if asked.tool_choice != "none" else None
-        prompt = self._render(serving, asked.messages, offered)
-        generation = self._generation(serving, asked, prompt, asked.max_completion_tokens or asked.max_tokens, grammar)
+        prompt = self._render(asked.messages, offered)
+        generation = self._generation(asked, prompt, asked.max_completion_tokens or asked.max_tokens, grammar)
         stops = openai_request.stops(asked)
-        answer = Answer(serving.tokenizer, len(prompt), stops, tools=tools, markers=markers)
-        await self._generate(serving, asked, "chat", generation, answer, reply)
+        answer = Answer(self.tokenizer, len(prompt), stops, tools=tools, markers=markers)
+        await self._generate(asked, openai_reply.Reply("chat", name), "chat", generation, answer, reply)
 
-    async def _complete(self, request: Request, reply: Reply) -> None:
-        serving = self._ready()
+    async def _complete(self, request: Request, reply: Reply, name: str) -> None:
         asked = openai_request.decode(TextRequest, request.body)
-        self._check(serving, asked)
-        prompt = self._raw_prompt(serving, asked.prompt)
-        generation = self._generation(serving, asked, prompt, asked.max_tokens or 16, None)
-        answer = Answer(serving.tokenizer, len(prompt), openai_request.stops(asked))
-        await self._generate(serving, asked, "text", generation, answer, reply)
+        self._check(asked, name)
+        prompt = self._raw_prompt(asked.prompt)
+        generation = self._generation(asked, prompt, asked.max_tokens or 16, None)
+        answer = Answer(self.tokenizer, len(prompt), openai_request.stops(asked))
+        await self._generate(asked, openai_reply.Reply("text", name), "text", generation, answer, reply)
 
-    def _ready(self) -> Serving:
-        state = self.health()
-        if state != "ready" or self.serving is None:
-            raise Unavailable(f"The model '{self.name}' is {state}")
-        return self.serving
-
-    def _check(self, serving: Serving, asked: Shared) -> None:
-        if asked.model not in ("", self.name, serving.found.model_id):
-            raise BadRequest(f"The model '{asked.model}' is not served here", "model", "model_not_found", 404)
+    def _check(self, asked: Shared, name: str) -> None:
+        check_model(asked.model, name, self.model_id)
         openai_request.check(asked)
 
-    def _render(
-        self, serving: Serving, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None
-    ) -> list[int]:
+    def _render(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None) -> list[int]:
         openai_request.tools(tools)
         prepared = openai_request.messages(messages)
-        return serving.tokenizer.encode(serving.template.render(prepared, tools, serving.tokenizer.quote))
+        return self.tokenizer.encode(self.template.render(prepared, tools, self.tokenizer.quote))
 
-    def _raw_prompt(self, serving: Serving, prompt: str | list[str | int]) -> list[int]:
+    def _raw_prompt(self, prompt: str | list[str | int]) -> list[int]:
         if isinstance(prompt, list) and prompt and isinstance(prompt[0], int):
             ids = [each if isinstance(each, int) else -1 for each in prompt]
-            if not all(0 <= each < serving.found.vocabulary for each in ids):
+            if not all(0 <= each < self.found.vocabulary for each in ids):
                 raise BadRequest("'prompt' holds a token that the vocabulary lacks", "prompt", "invalid_value")
             return ids
         texts = prompt if isinstance(prompt, list) else [prompt]
         if len(texts) != 1:
             raise BadRequest("'prompt' must be one text or one list of tokens", "prompt", "invalid_value")
-        lead = [serving.found.bos] if serving.found.bos is not None else []
-        return lead + serving.tokenizer.encode(str(texts[0]))
+        lead = [self.found.bos] if self.found.bos is not None else []
+        return lead + self.tokenizer.encode(str(texts[0]))
 
-    def _context(self, serving: Serving) -> int:
-        return min(serving.found.context_tokens, serving.backend.stats().context_tokens or 1 << 30)
-
-    def _generation(
-        self, serving: Serving, asked: Shared, prompt: list[int], max_tokens: int | None, grammar: str | None
-    ) -> Generation:
+    def _generation(self, asked: Shared, prompt: list[int], max_tokens: int | None, grammar: str | None) -> Generation:
         """Check the prompt against the context, and cap what is generated by what is left of it."""
-        context = self._context(serving)
+        context = self.context_tokens
         if not prompt:
             raise BadRequest("The prompt is empty", "prompt", "invalid_value")
         if len(prompt) >= context:
@@ -214,7 +116,7 @@ class Application:
         return Generation(
             prompt=prompt,
             max_tokens=min(max_tokens or room, room),
-            sampling=openai_request.sampling(asked, serving.found.sampling),
+            sampling=openai_request.sampling(asked, self.found.sampling),
             grammar=grammar,
             ignore_eos=asked.ignore_eos,
             adapter=asked.adapter,
@@ -222,24 +124,36 @@ class Application:
 
     async def _generate(
         self,
-        serving: Serving,
         asked: Shared,
+        told: openai_reply.Reply,
         kind: openai_reply.Kind,
         generation: Generation,
         answer: Answer,
         reply: Reply,
     ) -> None:
-        stream = await serving.backend.submit(generation)
-        told = openai_reply.Reply(kind, self.name)
+        stream = await self.backend.submit(generation)
         try:
             if asked.stream:
                 usage = asked.stream_options is not None and asked.stream_options.include_usage
-                await _stream(stream, answer, told, kind, serving.tokenizer, reply, usage=usage)
+                await _stream(stream, answer, told, kind, self.tokenizer, reply, usage=usage)
             else:
-                await _whole(stream, answer, told, kind, serving.tokenizer, reply)
+                await _whole(stream, answer, told, kind, self.tokenizer, reply)
         finally:
             # Reached as well when the client leaves: the task is cancelled, and the row is free at the next step.
             stream.cancel()
+
+
+def open_chat(spec: ModelSpec, loop: asyncio.AbstractEventLoop) -> Serving:
+    """Read and open a chat model's directory. Blocking; raises EngineFault with the reason."""
+    from craton.engine.onnx_backend import OnnxBackend
+
+    found = describe(spec.path)
+    verify(found)
+    tokenizer = Tokenizer(found.path / "tokenizer.json", found.eos, found.vocabulary)
+    backend = OnnxBackend(loop, tokenizer, found.eos)
+    serving = Serving(found, tokenizer, backend)
+    backend.load(replace(spec, context_tokens=min(spec.context_tokens or 1 << 30, found.context_tokens)))
+    return serving
 
 
 async def _whole(
@@ -297,9 +211,3 @@ async def _stream(
         tail = told.closing(answer.reason, answer.stop) + (told.usage(answer.usage) if usage else b"")
         await reply.write(tail + openai_reply.DONE)
     await reply.end()
-
-
-def rss_bytes() -> int:
-    """Resident memory of this process."""
-    with open("/proc/self/statm") as opened:
-        return int(opened.read().split()[1]) * resource.getpagesize()

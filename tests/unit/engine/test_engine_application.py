@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from craton.engine.application import STALL_S, Application
 from craton.engine.backend import Busy, Delta, EngineFault, Generation, Stats
 from craton.engine.http import Request
 from craton.engine.modeldir import describe
-from craton.engine.server import STALL_S, Application, Serving
+from craton.engine.server import Serving
 from craton.engine.tokenizer import Tokenizer
 from tests.unit.engine.fake_rows import TINY
 

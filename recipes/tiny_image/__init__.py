@@ -1,0 +1,1 @@
+"""The tiny pipeline of `diffusers` that tests open: built, not trained."""

@@ -1,0 +1,1 @@
+"""Encoders: models that turn a text into a vector (kind embedding) or a query and a document into a score (rerank)."""

@@ -1,0 +1,1 @@
+"""Native schemas of image models, and what their fields have in common."""

@@ -1,0 +1,149 @@
+"""Which texts are computed together, and whose turn it is."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from craton.engine.backend import EngineFault
+from craton.engine.embeddings.batches import BATCH_TOKENS, FILLED, Batches, choose
+from craton.engine.embeddings.session import Results
+from craton.engine.embeddings.tokens import Row
+
+LIMIT_S = 20
+
+
+def row(length: int, mark: int = 1) -> Row:
+    return Row([mark] * length, [0] * length)
+
+
+class Model:
+    """Answers each row with its mark and its length; waits at a gate if there is one; keeps what it was given."""
+
+    def __init__(self, gate: threading.Semaphore | None = None, fault: Exception | None = None) -> None:
+        self.gate, self.fault = gate, fault
+        self.batches: list[list[tuple[int, int]]] = []
+
+    def __call__(self, rows: Sequence[Row]) -> Results:
+        if self.gate is not None:
+            assert self.gate.acquire(timeout=LIMIT_S)
+        self.batches.append([(each.ids[0], len(each.ids)) for each in rows])
+        if self.fault is not None:
+            raise self.fault
+        return np.array(self.batches[-1], np.float32)
+
+
+def driven(model: Model, act: Callable[[Batches], object]) -> object:
+    async def run() -> object:
+        batches = Batches(model, 2, 1, asyncio.get_running_loop())
+        batches.start()
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                return await act(batches)  # type: ignore[misc]
+        finally:
+            if model.gate is not None:
+                model.gate.release(1000)
+            await asyncio.to_thread(batches.stop, LIMIT_S)
+
+    return asyncio.run(run())
+
+
+def test_results_come_in_the_order_of_the_texts() -> None:
+    """Whatever was computed with what."""
+    model = Model()
+    lengths = [9, 200, 3, 50, 9, 400, 1, 48]
+
+    async def act(batches: Batches) -> Results:
+        return await batches.submit([row(length, mark) for mark, length in enumerate(lengths)])
+
+    found = driven(model, act)
+    assert isinstance(found, np.ndarray)
+    assert found.tolist() == [[mark, length] for mark, length in enumerate(lengths)]
+    assert sum(len(each) for each in model.batches) == len(lengths)
+
+
+def test_a_short_request_passes_a_long_one() -> None:
+    """One text that comes behind a thousand is in the very next batch."""
+    model = Model(threading.Semaphore(0))
+
+    async def act(batches: Batches) -> None:
+        many = batches.submit([row(20)] * 1000)
+        while not batches.look().step_s:
+            await asyncio.sleep(0.001)
+        one = batches.submit([row(20, 2)])
+        assert model.gate is not None
+        model.gate.release(3)
+        await one
+        assert not many.done()
+        model.gate.release(1000)
+        await many
+
+    driven(model, act)
+    assert any(mark == 2 for each in model.batches[:3] for mark, _ in each)
+
+
+def test_a_request_that_left_is_not_computed() -> None:
+    """Its texts leave the queue; those behind it are computed."""
+    model = Model(threading.Semaphore(0))
+
+    async def act(batches: Batches) -> None:
+        first = batches.submit([row(300)])
+        gone = batches.submit([row(20, 3)] * 50)
+        kept = batches.submit([row(20, 4)])
+        gone.cancel()
+        assert model.gate is not None
+        model.gate.release(1000)
+        await first
+        await kept
+        assert batches.look().waiting == 0
+
+    driven(model, act)
+    assert not any(mark == 3 for each in model.batches for mark, _ in each)
+
+
+def test_a_failing_model_is_told_and_breaks_at_the_third_time() -> None:
+    """Each request gets the fault without its text; health says broken after three in a row."""
+    model = Model(fault=RuntimeError("secret"))
+
+    async def act(batches: Batches) -> None:
+        for expected in ("ready", "ready", "broken"):
+            with pytest.raises(EngineFault, match="^the model runtime failed$"):
+                await batches.submit([row(3)])
+            assert batches.look().state == expected
+
+    driven(model, act)
+
+
+def test_stopping_refuses_what_waits() -> None:
+    """Nobody waits for ever."""
+    model = Model(threading.Semaphore(0))
+
+    async def act(batches: Batches) -> None:
+        waiting = [batches.submit([row(300)]), batches.submit([row(300)])]
+        stopping = asyncio.create_task(asyncio.to_thread(batches.stop, LIMIT_S))
+        await asyncio.sleep(0.01)
+        assert model.gate is not None
+        model.gate.release(1)
+        await stopping
+        told = await asyncio.gather(*waiting, return_exceptions=True)
+        assert any(isinstance(each, EngineFault) for each in told)
+
+    driven(model, act)
+
+
+@given(st.lists(st.integers(1, 600), min_size=1, max_size=80), st.data())
+def test_a_batch_is_full_of_its_like(lengths: list[int], data: st.DataObject) -> None:
+    """It holds the text that is due, keeps the budget, wastes little on padding, and is never empty."""
+    lengths.sort()
+    anchor = data.draw(st.integers(0, len(lengths) - 1))
+    low, high = choose(lengths, anchor, BATCH_TOKENS)
+    assert low <= anchor < high
+    batch = lengths[low:high]
+    assert len(batch) == 1 or len(batch) * batch[-1] <= BATCH_TOKENS
+    assert batch[0] >= batch[-1] * FILLED
