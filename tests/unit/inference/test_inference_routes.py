@@ -1,19 +1,15 @@
-"""From names to routes, and from routes to targets."""
+"""From names to routes."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 
 from craton import config
-from craton.aws.wire.faults import Fault, model_error, throttled, validation
-from craton.features.inference import balance
+from craton.aws.wire.faults import Fault
 from craton.features.inference.compile import Compiler
-from craton.features.inference.routes import UNLIMITED, Resolved, Route, Routes, Target
+from craton.features.inference.routes import Resolved, Routes
 from craton.models.catalog.local import LocalModel
 from craton.models.catalog.rows import load
 from craton.models.dialects.all import dialect_named
@@ -102,71 +98,3 @@ def test_the_configuration_wins_over_the_stand_in() -> None:
     target = resolve(HAIKU, routes(text, SAMPLE)).route.targets[0]
     assert (target.model, target.standin) == ("m", "")
     assert resolve("anthropic.claude-v2", routes(text, SAMPLE)).route.targets[0].standin == SAMPLE.id
-
-
-def route(*targets: Target) -> Route:
-    return Route("m", targets, UNLIMITED)
-
-
-def target(name: str, **options: Any) -> Target:
-    return Target(Silent(name), name, **options)  # type: ignore[arg-type]
-
-
-def test_weights_decide_and_fallbacks_come_last() -> None:
-    """Nine to one over many draws; a weight of nothing is never first, a fallback always last."""
-    three = route(target("a", weight=9), target("b", weight=1), target("c", fallback=True), target("d", weight=0))
-    orders = [[t.model for t in balance.order(three)] for _ in range(2000)]
-    firsts = Counter(order[0] for order in orders)
-    assert 0.85 < firsts["a"] / 2000 < 0.95
-    assert {order[-1] for order in orders} == {"c"}
-    assert not any("d" in order for order in orders)
-
-
-def ask(faults: dict[str, Fault]) -> tuple[list[str], Any]:
-    asked: list[str] = []
-
-    async def one(given: Target) -> str:
-        asked.append(given.model)
-        if given.model in faults:
-            raise faults[given.model]
-        return given.model
-
-    return asked, one
-
-
-def test_the_next_target_is_tried_after_an_upstreams_fault() -> None:
-    """Throttling, unavailability and model errors may be one upstream's own."""
-    for fault in (throttled(), model_error(), Fault("ServiceUnavailableException", "x")):
-        asked, one = ask({"a": fault})
-        assert asyncio.run(balance.first_answer(route(target("a"), target("b", fallback=True)), one)) == "b"
-        assert asked == ["a", "b"]
-
-
-def test_the_callers_own_fault_is_not_tried_again() -> None:
-    """A request that is wrong is wrong everywhere."""
-    asked, one = ask({"a": validation("no")})
-    with pytest.raises(Fault, match="no"):
-        asyncio.run(balance.first_answer(route(target("a"), target("b", fallback=True)), one))
-    assert asked == ["a"]
-
-
-def test_a_stream_moves_on_only_before_its_first_piece() -> None:
-    """After it, the fault belongs to the stream."""
-
-    async def opened(given: Target) -> AsyncGenerator[list[str]]:
-        if given.model == "a":
-            raise throttled()
-        yield [given.model]
-        raise throttled()
-
-    async def run() -> list[str]:
-        stream = await balance.first_stream(
-            route(target("a"), target("b", fallback=True)), lambda one: (opened(one), int)
-        )
-        seen = []
-        with pytest.raises(Fault, match="Throttling"):
-            async for piece in stream:
-                seen += piece
-        return seen
-
-    assert asyncio.run(run()) == ["b"]

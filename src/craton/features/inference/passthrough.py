@@ -15,12 +15,17 @@ import msgspec
 from craton.aws.wire.faults import validation
 from craton.context import Call
 from craton.features.inference import balance, run
-from craton.features.inference.routes import Resolved, Target, native_dialect
+from craton.features.inference.limits import check_limit
+from craton.features.inference.quota import NOTHING, Held
+from craton.features.inference.reasoning import has_foreign
+from craton.features.inference.routes import NO_STREAM, Resolved, Target, native_dialect
 from craton.models.canon.events import StreamEvent, StreamMetadata
 from craton.models.canon.reply import Usage, usage
+from craton.models.canon.request import ConverseRequest
 from craton.models.dialects.dialect import Dialect, InvocationMetrics, Ledger, Shown, StreamReader, StreamWriter
+from craton.models.dialects.traits import traits
+from craton.models.providers.local import LocalProvider, whole_input
 
-NO_STREAM = "The model is unsupported for streaming"
 _METRICS = b'"amazon-bedrock-invocationMetrics"'
 _MEMBERS: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -30,26 +35,39 @@ def agrees(target: Target, dialect: Dialect) -> bool:
     return not target.standin and target.provider.dialect.name == dialect.name
 
 
+def passes(target: Target, dialect: Dialect, request: ConverseRequest) -> bool:
+    """Whether a body may go to the target unread: not with a history in which another vendor's reasoning stands."""
+    if not agrees(target, dialect):
+        return False
+    messages = request.messages or ()
+    return len(messages) <= 1 or not has_foreign(messages, traits(dialect.name, target.model).signer)
+
+
 async def invoke(call: Call, resolved: Resolved, model_id: str, body: bytes) -> tuple[bytes, Usage]:
     """The native reply and its usage."""
     dialect = native_dialect(resolved.route)
     request = dialect.read_request(body)
+    check_limit(resolved.route.model, dialect.name, request)
     request.model_id = model_id
     shown = Shown(model_id, request, call.request_id, body)
 
-    async def ask(target: Target) -> tuple[bytes, Usage]:
+    async def ask(target: Target) -> tuple[bytes, Usage, Target, Ledger]:
         ledger = run.ledger_of(call)
         attempt = run.attempt(call, resolved, target, ledger)
-        if agrees(target, dialect):
+        if passes(target, dialect, request):
             native = await target.provider.invoke(body, attempt)
-            used = dialect.read_reply(native).usage
+            used = counted(target, dialect.read_reply(native).usage)
         else:
-            reply = await target.provider.converse(request, attempt)
+            reply = await run.answered(call, target, request, attempt)
             native, used = dialect.write_reply(reply, shown), reply.usage
-        run.tell(call, target, ledger)
-        return native, used
+        return native, used, target, ledger
 
-    return await balance.first_answer(resolved.route, ask)
+    quota = call.app.quota
+    with NOTHING if quota is None else await quota.hold(call, resolved, request) as held:
+        native, used, target, ledger = await balance.first_answer(resolved.route, ask, call)
+    held.settle(used)
+    run.tell(call, target, ledger)
+    return native, used
 
 
 async def invoke_stream(call: Call, resolved: Resolved, model_id: str, body: bytes) -> balance.Opened[bytes]:
@@ -58,21 +76,28 @@ async def invoke_stream(call: Call, resolved: Resolved, model_id: str, body: byt
     if not dialect.streams or not resolved.route.capabilities.stream:
         raise validation(NO_STREAM)
     request = dialect.read_request(body, streaming=True)
+    check_limit(resolved.route.model, dialect.name, request)
     request.model_id = model_id
     shown = Shown(model_id, request, call.request_id, body)
 
-    def start(target: Target) -> balance.Opening[bytes]:
-        if agrees(target, dialect):
-            ledger = run.ledger_of(call)
-            return passed(call, target, resolved, dialect, body, ledger), partial(run.tell, call, target, ledger)
-        events, begun = run.asked(call, target, resolved, request)
-        return translated(call, events, dialect.writer(shown)), begun
+    quota = call.app.quota
+    held = NOTHING if quota is None else await quota.hold(call, resolved, request)
 
-    return await balance.first_stream(resolved.route, start)
+    def start(target: Target) -> balance.Opening[bytes]:
+        if passes(target, dialect, request):
+            ledger = run.ledger_of(call)
+            return passed(call, target, resolved, dialect, body, ledger, held), partial(run.tell, call, target, ledger)
+        events, begun = run.asked(call, target, resolved, request)
+        return translated(call, events, dialect.writer(shown), held), begun
+
+    with held:
+        opened = await balance.first_stream(resolved.route, start, call)
+    opened.begun()
+    return opened
 
 
 async def translated(
-    call: Call, stream: AsyncGenerator[list[StreamEvent]], writer: StreamWriter
+    call: Call, stream: AsyncGenerator[list[StreamEvent]], writer: StreamWriter, held: Held = NOTHING
 ) -> AsyncGenerator[list[bytes]]:
     """Canonical events written in the caller's schema, with the metrics on the last chunk."""
     used, first_ms = usage(0, 0), 0
@@ -86,16 +111,18 @@ async def translated(
                 chunks += writer.write(event)
             if chunks:
                 yield chunks
+    held.settle(used)
     yield writer.finish(metrics(call, used, first_ms))
 
 
 async def passed(
-    call: Call, target: Target, resolved: Resolved, dialect: Dialect, body: bytes, ledger: Ledger
+    call: Call, target: Target, resolved: Resolved, dialect: Dialect, body: bytes, ledger: Ledger, held: Held
 ) -> AsyncGenerator[list[bytes]]:
     """The target's own chunks, read along only for their usage; the one that ends the stream gets the metrics."""
     reader, first_ms, last = dialect.reader(), 0, b""
     used = usage(0, 0)
-    async with aclosing(target.provider.invoke_stream(body, run.attempt(call, resolved, target, ledger))) as pieces:
+    attempt = run.attempt(call, resolved, target, ledger, target.first_byte_s)
+    async with aclosing(target.provider.invoke_stream(body, attempt)) as pieces:
         async for chunks in pieces:
             if not first_ms:
                 first_ms = run.elapsed_ms(call)
@@ -112,7 +139,13 @@ async def passed(
             if ready:
                 yield ready
     reader.close()
-    yield [with_metrics(last, metrics(call, used, first_ms))]
+    held.settle(used)
+    yield [with_metrics(last, metrics(call, counted(target, used), first_ms))]
+
+
+def counted(target: Target, used: Usage) -> Usage:
+    """Usage as Bedrock counts it: what a model of our own had in its cache unasked is input like any other."""
+    return whole_input(used) if target.provider.name == LocalProvider.name else used
 
 
 def usage_in(reader: StreamReader, chunk: bytes) -> Usage | None:

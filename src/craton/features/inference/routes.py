@@ -6,23 +6,43 @@ one dictionary access. Knows Bedrock's rules about ids, nothing of HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from craton.aws.access.keys import NOTHING
 from craton.aws.wire.faults import Fault, access_denied, validation
+from craton.features.inference.profiles import KIND as PROFILE
+from craton.features.inference.profiles import StoredProfile, profile_arn
+from craton.features.inference.prompt_router import DEFAULT_KIND as DEFAULT_ROUTER
+from craton.features.inference.prompt_router import DEFAULTS, StoredRouter, default_router, router_arn
+from craton.features.inference.prompt_router import KIND as ROUTER
+from craton.features.inference.targets.state import TargetState
 from craton.models.catalog.capabilities import Capabilities
+from craton.models.catalog.local import Kind
 from craton.models.catalog.rows import Catalog, Model, id_needs_profile, partition, refuse_bare_id
 from craton.models.dialects.dialect import Dialect
 from craton.models.providers.provider import Provider
 
+if TYPE_CHECKING:
+    from craton.aws.access.authority import Judged
+    from craton.aws.access.variables import Keys
+    from craton.features.inference.prompt_choice import Choice
+
 INVALID_ID = "The provided model identifier is invalid."
 NO_ACCESS = "You don't have access to the model with the specified model ID."
+ASYNC_ONLY = "The model {id} makes videos and can only be invoked with StartAsyncInvoke."
+NO_STREAM = "The model is unsupported for streaming"
 _CACHED = 4096
+_OF_AN_ACCOUNT = frozenset({PROFILE, ROUTER, DEFAULT_ROUTER})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """One upstream of a route. `standin` names the local model that answers in another's place, or is empty."""
+    """One upstream of a route. `standin` names the local model that answers in another's place, or is empty.
+
+    `first_byte_s` is what a stream has until its first piece, 0 for `timeout_s`. `state` outlives the generation.
+    """
 
     provider: Provider
     model: str
@@ -31,11 +51,34 @@ class Target:
     timeout_s: float = 60.0
     standin: str = ""
     quirks: dict[str, object] = field(default_factory=dict)
+    first_byte_s: float = 0.0
+    state: TargetState = field(default_factory=TargetState)
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """How a route's targets are asked again. Times in seconds; 0 is no deadline, and no hedging.
+
+    `retries` is how often all are asked again once each has failed, `deadline_s` what all tries together may take.
+    """
+
+    retries: int = 0
+    backoff_s: float = 0.2
+    backoff_max_s: float = 2.0
+    deadline_s: float = 0.0
+    hedge_s: float = 0.0
+
+
+ONCE = Retrying()
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A model that can be called. `model` is the catalog's row, if it has one; `schema` gives the native schema."""
+    """A model that can be called. `model` is the catalog's row, if it has one; `schema` gives the native schema.
+
+    `kind` other than chat: `native` names the schema, and the kind's own file (see `kinds`) reads it. `sole` is the
+    one target of a route that has nothing to choose, to repeat or to queue for.
+    """
 
     model_id: str
     targets: tuple[Target, ...]
@@ -43,6 +86,14 @@ class Route:
     model: Model | None = None
     schema: Callable[[], Dialect | None] = lambda: None
     max_output_tokens: int = 4096
+    kind: Kind = "chat"
+    native: str = ""
+    retrying: Retrying = ONCE
+    sole: Target | None = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        only = len(self.targets) == 1 and not self.retrying.retries and self.targets[0].state.gate is None
+        object.__setattr__(self, "sole", self.targets[0] if only else None)
 
     @property
     def dialect(self) -> Dialect | None:
@@ -52,20 +103,46 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A route as one caller reaches it. `resources` are the ARNs that IAM judges, the profile's first."""
+    """A route as one caller reaches it. `resources` are the ARNs that IAM judges, the profile's or router's first.
+
+    `judged` are the same with the condition keys that hold for each: through which profile or router it is reached.
+    `router`: the request decides between two models, and `route` is the fallback's until then (`prompt_choice.pick`).
+    `invoked`: the ARN of the model that a router chose.
+    """
 
     route: Route
     resources: tuple[str, ...]
+    router: Choice | None = None
+    invoked: str = ""
+    judged: tuple[Judged, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.judged:
+            object.__setattr__(self, "judged", tuple((resource, NOTHING) for resource in self.resources))
 
 
 class Routes:
-    """All routes of one generation."""
+    """All routes of one generation, and what the accounts have made of them."""
 
-    def __init__(self, catalog: Catalog, routes: Iterable[Route], *, relaxed: bool) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        routes: Iterable[Route],
+        *,
+        relaxed: bool,
+        profiles: Iterable[StoredProfile] = (),
+        routers: Iterable[StoredRouter] = (),
+    ) -> None:
         self.catalog = catalog
         self.relaxed = relaxed
         self.by_id = {route.model_id: route for route in routes}
+        self.profiles = {profile.arn: profile for profile in profiles}
+        self.routers = {router.arn: router for router in routers}
         self._cache: dict[tuple[str, str, str], Resolved] = {}
+
+    def owning(self, profiles: Iterable[StoredProfile], routers: Iterable[StoredRouter]) -> Routes:
+        """The same routes with other application profiles and prompt routers."""
+        return Routes(self.catalog, self.by_id.values(), relaxed=self.relaxed, profiles=profiles, routers=routers)
 
     def resolve(self, name: str, account: str, region: str) -> Resolved:
         """Raises ValidationException as Bedrock does for an id that is unknown or needs an inference profile."""
@@ -87,9 +164,12 @@ class Routes:
             route = self.by_id.get(profile.model.model_id)
             if route is None:
                 raise access_denied(NO_ACCESS)
-            return Resolved(route, (profile.arn(region, account), *profile.model_arns(region)))
+            return through_profile(route, profile.arn(region, account), profile.model_arns(region))
         if route is None:
-            raise validation(INVALID_ID) if self.catalog.find(name) is None else access_denied(NO_ACCESS)
+            own = self.profiles.get(profile_arn(account, region, name))
+            if own is not None:
+                return self._resolve_profile(own, account, region)
+            raise unroutable(name, self.catalog.find(name))
         if route.model is not None and id_needs_profile(route.model) and not self.relaxed:
             raise validation(refuse_bare_id(name))
         return Resolved(route, (foundation_model_arn(route.model_id, region),))
@@ -100,21 +180,85 @@ class Routes:
             raise validation(INVALID_ID)
         kind, _, ident = parts[5].partition("/")
         own = parts[4] == account
+        if own and parts[3] == region and kind in _OF_AN_ACCOUNT:
+            return self._resolve_own(arn, kind, ident, account, region)
         if (kind == "foundation-model" and parts[4] == "") or (kind == "inference-profile" and own):
             is_profile = self.catalog.profile(ident, region) is not None
             if is_profile == (kind == "inference-profile"):
                 return self._resolve(ident, account, region)
         raise validation(INVALID_ID)
 
+    def _resolve_own(self, arn: str, kind: str, ident: str, account: str, region: str) -> Resolved:
+        """By the ARN of an application profile or of a prompt router of the caller's account and region."""
+        if kind == PROFILE and arn in self.profiles:
+            return self._resolve_profile(self.profiles[arn], account, region)
+        router = self.routers.get(arn) if kind == ROUTER else None
+        if kind == DEFAULT_ROUTER:
+            default = next((each for each in DEFAULTS if each.id == ident), None)
+            router = default_router(self.catalog, default, account, region) if default is not None else None
+            # Whatever partition the caller wrote: one router has one name to be judged by.
+            arn = router_arn(account, region, ident, DEFAULT_ROUTER)
+        if router is None:
+            raise validation(INVALID_ID)
+        return self._resolve_router(arn, router, account, region)
+
+    def _resolve_profile(self, profile: StoredProfile, account: str, region: str) -> Resolved:
+        """IAM judges the profile and the models behind it, not the system profile that it was copied from."""
+        source = self._resolve_arn(profile.source, account, region)
+        models = [arn for arn in source.resources if ":inference-profile/" not in arn]
+        return through_profile(source.route, profile.arn, models)
+
+    def _resolve_router(self, arn: str, router: StoredRouter, account: str, region: str) -> Resolved:
+        from craton.features.inference.prompt_choice import choice  # few servers have routers
+
+        reached = {name: self._resolve_arn(name, account, region) for name in router.models}
+        # A trace names a model or a system profile, never an application profile (PromptRouterTrace's pattern).
+        named = {name: self.profiles[name].source for name in router.models if name in self.profiles}
+        resources = dict.fromkeys([arn, *(each for found in reached.values() for each in found.resources)])
+        chooser = choice(router, reached, named)
+        through: Keys = {"bedrock:promptrouterarn": arn}
+        behind = ((each, {**keys, **through}) for found in reached.values() for each, keys in found.judged)
+        return Resolved(reached[router.fallback].route, tuple(resources), chooser, judged=((arn, NOTHING), *behind))
+
+    def tags(self, arn: str) -> Mapping[str, str]:
+        """The tags of an account's profile or router, empty for everything else."""
+        found = self.profiles.get(arn) or self.routers.get(arn)
+        return {} if found is None else found.tags
+
+
+def through_profile(route: Route, arn: str, models: list[str]) -> Resolved:
+    """IAM judges a profile and each model behind it, in that model's region; all regions together have no name."""
+    judged: list[Judged] = [(arn, NOTHING)]
+    for model in models:
+        region = model.split(":", 4)[3] or "unspecified"
+        judged.append((model, {"bedrock:inferenceprofilearn": arn, "aws:requestedregion": region}))
+    return Resolved(route, (arn, *models), judged=tuple(judged))
+
+
+def unroutable(name: str, model: Model | None) -> Fault:
+    """Why an id leads nowhere: unknown, only for StartAsyncInvoke, or without a target here."""
+    if model is None:
+        return validation(INVALID_ID)
+    if model.family == "video":
+        return validation(ASYNC_ONLY.format(id=name))
+    return access_denied(NO_ACCESS)
+
 
 def foundation_model_arn(model_id: str, region: str) -> str:
     return f"arn:{partition(region)}:bedrock:{region}::foundation-model/{model_id}"
+
+
+def named_arn(name: str, region: str) -> str:
+    """What a name that leads nowhere is judged as: the ARN that it is, or that of a model with this id."""
+    return name if name.startswith("arn:") else foundation_model_arn(name, region)
 
 
 def native_dialect(route: Route) -> Dialect:
     """The schema of the model's own InvokeModel bodies."""
     dialect = route.dialect
     if dialect is None:
+        if route.kind != "chat":  # whole answers of other kinds go another way
+            raise validation(NO_STREAM)
         raise Fault("ValidationException", f"InvokeModel is not built for {route.model_id}; use Converse.")
     return dialect
 

@@ -1,26 +1,23 @@
 """What Converse demands of a conversation beyond its shape, and what a model's family cannot do on Bedrock.
 
 Each rule is a small function over the canonical request; the texts are Bedrock's own (reference: errors.md,
-converse.md). Both translation modes refuse what the family lacks: a program must not work here and fail there.
+converse.md). Both translation modes refuse what the family lacks: a program must not work here and fail there. What
+single files must be is `media`'s, what holds for the Converse operations alone, not for the vendors' doors,
+`converse_rules`'.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from craton.aws.wire.faults import validation
-from craton.models.canon.content import ContentBlock, DocumentBlock, Message
+from craton.features.inference.media import check_document, check_file, check_image, check_video
+from craton.models.canon.content import CachePoint, ContentBlock, Message, ToolResultBlock
 from craton.models.canon.request import ConverseRequest, InferenceConfig
 from craton.models.catalog.capabilities import Capabilities
 
-_MIB = 1024 * 1024
-MAX_IMAGE_BYTES = int(3.75 * _MIB)
-MAX_DOCUMENT_BYTES = int(4.5 * _MIB)
 MAX_IMAGES = 20
-MAX_DOCUMENTS = 5
 MAX_CACHE_POINTS = 4
-_DOCUMENT_NAME = re.compile(r"[A-Za-z0-9\-()\[\]]+(?:\s[A-Za-z0-9\-()\[\]]+)*\s?|\s(?:[A-Za-z0-9\-()\[\]]+\s?)*")
 
 START_WITH_USER = (
     "A conversation must start with a user message. Try again with a conversation that starts with a user message."
@@ -37,12 +34,24 @@ BLANK_TEXT = (
     "The text field in the ContentBlock object at messages.{turn}.content.{block} is blank. Add text to the text "
     "field, and try again."
 )
-TEXT_WITH_DOCUMENT = "A text block must be included when using documents. Add a text block and retry your request."
-DOCUMENT_NAME = (
-    "The document file name can only contain alphanumeric characters, whitespace characters, hyphens, parentheses, "
-    "and square brackets. The name can't contain more than one consecutive whitespace character. Check that the file "
-    "name conforms to these restrictions and retry your request."
+EMPTY_CONTENT = (
+    "The content field in the Message object at messages.{turn} is empty. Add a ContentBlock object to the content "
+    "field and try again."
 )
+# What Claude says itself where Bedrock leaves the checking to it.
+CLAUDE = "The model returned the following errors: "
+CLAUDE_EMPTY = CLAUDE + "messages: text content blocks must be non-empty"
+CLAUDE_BLANK = CLAUDE + "messages: text content blocks must contain non-whitespace text"
+CLAUDE_TRAILING = CLAUDE + "messages: final assistant content cannot end with trailing whitespace"
+CLAUDE_NO_PREFILL = (
+    CLAUDE + "This model does not support assistant message prefill. The conversation must end with a user message."
+)
+CLAUDE_THINKS = CLAUDE + "Thinking may not be enabled when tool_choice forces tool use."
+CLAUDE_TTL = (
+    CLAUDE + "a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block. Note that blocks are "
+    "processed in the following order: `tools`, `system`, `messages`."
+)
+TEXT_WITH_DOCUMENT = "A text block must be included when using documents. Add a text block and retry your request."
 TOOL_CONFIG_NEEDED = "The toolConfig field must be defined when using toolUse and toolResult content blocks."
 TOO_MANY_RESULTS = (
     "The number of toolResult blocks at messages.{turn}.content exceeds the number of toolUse blocks of previous turn."
@@ -62,8 +71,11 @@ TOO_MANY_TOKENS = (
 )
 
 
-def check(request: ConverseRequest, able: Capabilities, max_output_tokens: int, *, streaming: bool) -> None:
-    """Raise the ValidationException that Bedrock gives; the first rule that is broken speaks."""
+def check(request: ConverseRequest, able: Capabilities, max_output_tokens: int, *, streaming: bool) -> bool:
+    """Raise the ValidationException that Bedrock gives; the first rule that is broken speaks.
+
+    Returns whether the conversation is plain: nothing but text, and no tools.
+    """
     messages = request.messages or []
     if not able.converse:
         raise validation(
@@ -78,8 +90,9 @@ def check(request: ConverseRequest, able: Capabilities, max_output_tokens: int, 
     if not plain:
         check_tools(request, messages, able, streaming=streaming)
     check_inference(request, able, max_output_tokens)
-    if not plain or len(request.system or ()) > MAX_CACHE_POINTS:
-        check_cache_points(request, messages)
+    if not plain or len(request.system or ()) >= MAX_CACHE_POINTS:
+        check_cache_points(request, messages, able)
+    return plain
 
 
 def check_turns(messages: list[Message], able: Capabilities) -> None:
@@ -93,24 +106,35 @@ def check_turns(messages: list[Message], able: Capabilities) -> None:
             raise validation(ALTERNATE)
         if message.role != "system":
             previous = message.role
-    if previous != "user" and not able.prefill:
-        raise validation(END_WITH_USER)
+    if previous != "user":
+        check_prefill(messages[-1], able)
     if able.one_user_message_only and len(messages) > 1:
         raise validation(
             "This model doesn't support conversation history. Try again with input that only contains one user message."
         )
 
 
+def check_prefill(last: Message, able: Capabilities) -> None:
+    """The beginning of an answer that the model is to go on with."""
+    if not able.prefill:
+        raise validation(CLAUDE_NO_PREFILL if able.claude else END_WITH_USER)
+    text = last.content[-1].text if last.content else None
+    if able.claude and text and text[-1].isspace() and not text.isspace():
+        raise validation(CLAUDE_TRAILING)
+
+
 def check_content(turn: int, message: Message, able: Capabilities) -> bool:
     """Whether the message holds nothing but text, as most do; no rule about tools or caches can then break."""
     images = documents = 0
     plain = True
+    if not message.content:
+        raise validation(EMPTY_CONTENT.format(turn=turn))
     has_text = False
     for position, block in enumerate(message.content):
         if block.text is not None:
             has_text = True
             if not block.text or block.text.isspace():
-                raise validation(BLANK_TEXT.format(turn=turn, block=position))
+                raise validation(blank(turn, position, block.text, able))
             continue
         kind = block.kind
         plain = False
@@ -125,11 +149,15 @@ def check_content(turn: int, message: Message, able: Capabilities) -> bool:
         check_block(turn, position, message, block, kind, able)
     if images > MAX_IMAGES:
         raise validation(f"The number of images at messages.{turn}.content exceeds the maximum of {MAX_IMAGES}.")
-    if documents > MAX_DOCUMENTS:
-        raise validation(f"The number of documents at messages.{turn}.content exceeds the maximum of {MAX_DOCUMENTS}.")
     if documents and not has_text:
         raise validation(TEXT_WITH_DOCUMENT)
     return plain
+
+
+def blank(turn: int, position: int, text: str, able: Capabilities) -> str:
+    if able.claude:
+        return CLAUDE_BLANK if text else CLAUDE_EMPTY
+    return BLANK_TEXT.format(turn=turn, block=position)
 
 
 # Blocks that only some families take: member of the block → flag of the family.
@@ -152,11 +180,30 @@ def check_block(turn: int, position: int, message: Message, block: ContentBlock,
     source = (block.image or block.video or block.audio or block.document or _NO_SOURCE).source
     if source is not None and source.s3_location is not None and not able.s3_links:
         raise validation(NO_FIELD.format(field=f"{where}.{kind}.source.s3Location"))
-    data = source.bytes if source is not None else None
-    if block.image is not None and data is not None and len(data) > MAX_IMAGE_BYTES:
-        raise validation(f"The image at {where} exceeds the maximum size of 3.75 MB.")
-    if block.document is not None:
-        check_document(where, block.document, data)
+    if block.image is not None:
+        check_image(where, block.image)
+    elif block.document is not None:
+        check_document(where, block.document)
+    elif block.video is not None:
+        check_video(where, block.video)
+    elif block.tool_result is not None and not vendors:
+        check_result(where, block.tool_result, able)
+
+
+def check_result(where: str, result: ToolResultBlock, able: Capabilities) -> None:
+    """What a tool of the caller's gave: media as anywhere else, but a document there has no name to be told by."""
+    for position, part in enumerate(result.content):
+        kind = part.kind
+        flag = _NEEDS.get(kind)
+        if flag is not None and not getattr(able, flag):
+            raise validation(NO_BLOCK.format(kind=kind))
+        at = f"{where}.toolResult.content.{position}"
+        if part.image is not None:
+            check_image(at, part.image)
+        elif part.document is not None:
+            check_file(at, part.document)
+        elif part.video is not None:
+            check_video(at, part.video)
 
 
 class _NoSource:
@@ -164,15 +211,6 @@ class _NoSource:
 
 
 _NO_SOURCE = _NoSource()
-
-
-def check_document(where: str, document: DocumentBlock, data: bytes | None) -> None:
-    if not _DOCUMENT_NAME.fullmatch(document.name):
-        raise validation(DOCUMENT_NAME)
-    if data is not None and len(data) > MAX_DOCUMENT_BYTES:
-        raise validation(f"The document at {where} exceeds the maximum size of 4.5 MB.")
-    if data is not None and document.format is None:
-        raise validation(f"The format field must be set for the document at {where} when its source is bytes.")
 
 
 def check_tools(request: ConverseRequest, messages: list[Message], able: Capabilities, *, streaming: bool) -> None:
@@ -198,12 +236,12 @@ def check_tools(request: ConverseRequest, messages: list[Message], able: Capabil
             if block.tool_use is not None and block.tool_use.type is None
         ]
     config = request.tool_config
-    if config is None:
-        if uses_tools:
-            raise validation(TOOL_CONFIG_NEEDED)
+    if config is None and not uses_tools:
         return
     if not able.tools:
         raise validation("This model doesn't support tool use.")
+    if config is None:
+        raise validation(TOOL_CONFIG_NEEDED)
     if streaming and not able.tools_streaming:
         raise validation("This model doesn't support tool use in streaming mode.")
     check_tool_specs(request)
@@ -211,6 +249,14 @@ def check_tools(request: ConverseRequest, messages: list[Message], able: Capabil
     for name, allowed in (("any", able.tool_choice_any), ("tool", able.tool_choice_tool)):
         if choice is not None and getattr(choice, name) is not None and not allowed:
             raise validation(NO_FIELD.format(field=f"toolConfig.toolChoice.{name}"))
+    if able.claude and choice is not None and choice.auto is None and thinks(request):
+        raise validation(CLAUDE_THINKS)
+
+
+def thinks(request: ConverseRequest) -> bool:
+    """Whether Claude is asked to think aloud first, within a budget."""
+    thinking = (request.additional_model_request_fields or {}).get("thinking")
+    return isinstance(thinking, dict) and thinking.get("type") == "enabled"
 
 
 def check_tool_specs(request: ConverseRequest) -> None:
@@ -275,20 +321,23 @@ def check_parameters(config: InferenceConfig, able: Capabilities) -> None:
         )
 
 
-def check_cache_points(request: ConverseRequest, messages: list[Message]) -> None:
-    count = sum(1 for _ in cache_points(request, messages))
-    if count > MAX_CACHE_POINTS:
-        raise validation(f"The number of cachePoint blocks ({count}) exceeds the maximum of {MAX_CACHE_POINTS}.")
+def check_cache_points(request: ConverseRequest, messages: list[Message], able: Capabilities) -> None:
+    points = list(cache_points(request, messages))
+    if len(points) > MAX_CACHE_POINTS:
+        raise validation(f"The number of cachePoint blocks ({len(points)}) exceeds the maximum of {MAX_CACHE_POINTS}.")
+    hours = [point.ttl == "1h" for point in points]
+    if able.claude and hours != sorted(hours, reverse=True):
+        raise validation(CLAUDE_TTL)
 
 
-def cache_points(request: ConverseRequest, messages: list[Message]) -> Iterator[object]:
-    """Every cache point, wherever it stands."""
-    for block in request.system or ():
-        if block.cache_point is not None:
-            yield block.cache_point
+def cache_points(request: ConverseRequest, messages: list[Message]) -> Iterator[CachePoint]:
+    """Every cache point in the order of the prefix that they end: tools, system, messages."""
     for tool in request.tool_config.tools if request.tool_config else ():
         if tool.cache_point is not None:
             yield tool.cache_point
+    for block in request.system or ():
+        if block.cache_point is not None:
+            yield block.cache_point
     for message in messages:
         for content in message.content:
             if content.cache_point is not None:

@@ -10,7 +10,7 @@ from typing import cast
 
 from craton.models.dialects.dialect import Dialect
 
-# Name → module and class. The last three are vendors' own APIs; the others are native schemas on Bedrock.
+# Name → module and class. The last four are vendors' own APIs; the others are native schemas on Bedrock.
 DIALECTS: dict[str, tuple[str, str]] = {
     "anthropic.messages": ("anthropic_messages.dialect", "AnthropicMessages"),
     "anthropic.text": ("anthropic_text", "AnthropicText"),
@@ -29,6 +29,7 @@ DIALECTS: dict[str, tuple[str, str]] = {
     "amazon.converse": ("amazon_converse", "AmazonConverse"),
     "cohere.chat-v2": ("cohere_chat_v2.dialect", "CohereChatV2"),
     "google.gemini": ("gemini.dialect", "Gemini"),
+    "openai.responses": ("openai_responses.dialect", "OpenAIResponses"),
 }
 
 

@@ -22,11 +22,13 @@ class Ledger(msgspec.Struct, eq=False, kw_only=True):
 
     `dropped` was left out and is named in the response header; `emulated` was carried by other means. A strict
     ledger refuses the first drop with ValidationException, which ends the translation before anything is sent.
+    `standin` names who answered in a stand-in's place (a script).
     """
 
     strict: bool = False
     dropped: list[str] = []
     emulated: list[str] = []
+    standin: str = ""
 
     def drop(self, path: str) -> None:
         if self.strict:

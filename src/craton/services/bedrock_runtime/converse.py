@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from craton.aws.wire.faults import validation
 from craton.context import Call, EventStream
-from craton.features.inference import run
-from craton.models.canon.events import MessageStop, StreamEvent
+from craton.features.inference import converse_rules, run, terms
+from craton.features.inference.routes import Resolved
+from craton.models.canon.events import BlockDelta, MessageStop, StreamEvent, StreamMetadata
 from craton.models.canon.reply import ConverseReply
 from craton.models.canon.request import ConverseRequest
 from craton.services.bedrock_runtime import frames
 from craton.services.operation import operation
+
+
+def check(resolved: Resolved, request: ConverseRequest, *, streaming: bool) -> bool:
+    """Bedrock's rules, and whether the request is plain (`run.check`): such ones have few to keep."""
+    plain = run.check(resolved, request, streaming=streaming)
+    if not plain or request.guardrail_config is not None:
+        converse_rules.check(request, resolved.route.capabilities)
+        check_built(request)
+    return plain
 
 
 def check_built(request: ConverseRequest) -> None:
@@ -27,10 +37,11 @@ def echoed(request: ConverseRequest, reply: ConverseReply) -> None:
 
 @operation("bedrock-runtime", "Converse", body=ConverseRequest)
 async def converse(call: Call, req: ConverseRequest) -> ConverseReply:
-    resolved = run.resolve(call, req.model_id, run.INVOKE)
-    check_built(req)
-    run.check(resolved, req, streaming=False)
-    reply = await run.converse(call, resolved, req)
+    resolved = run.resolve(call, req.model_id, run.INVOKE, terms.of_converse(call, req))
+    if resolved.router is not None:
+        resolved = run.routed(resolved, req, streaming=False)
+    plain = check(resolved, req, streaming=False)
+    reply = await run.converse(call, resolved, req, plain=plain)
     run.add_fields(call, resolved, req, reply)
     echoed(req, reply)
     reply.stop_sequence = None
@@ -39,16 +50,22 @@ async def converse(call: Call, req: ConverseRequest) -> ConverseReply:
 
 @operation("bedrock-runtime", "ConverseStream", body=ConverseRequest)
 async def converse_stream(call: Call, req: ConverseRequest) -> EventStream:
-    resolved = run.resolve(call, req.model_id, run.INVOKE_STREAM)
-    check_built(req)
-    run.check(resolved, req, streaming=True)
-    events, _ = await run.converse_stream(call, resolved, req)
+    resolved = run.resolve(call, req.model_id, run.INVOKE_STREAM, terms.of_converse(call, req))
+    if resolved.router is not None:
+        resolved = run.routed(resolved, req, streaming=True)
+    plain = check(resolved, req, streaming=True)
+    events, _ = await run.converse_stream(call, resolved, req, plain=plain)
 
     def frame(event: StreamEvent) -> bytes:
-        """The event with what the caller asked to see beside the stop reason."""
+        """The event with what the caller asked to see beside the stop reason, and what Bedrock repeats at the end."""
+        if type(event) is BlockDelta:
+            return frames.event_frame(event)
         if type(event) is MessageStop:
             run.add_stop_fields(req, event)
             event.stop_sequence = None
+        elif type(event) is StreamMetadata:
+            event.performance_config = req.performance_config
+            event.service_tier = req.service_tier
         return frames.event_frame(event)
 
     return EventStream(frames.framed(events, frame, frames.STREAM_FAULTS, call.report), {})

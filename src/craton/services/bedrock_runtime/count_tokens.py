@@ -22,7 +22,8 @@ NO_COUNT = "The provided model doesn't support counting tokens."
 async def count_tokens(call: Call, req: CountTokensBody) -> CountTokensResponse:
     resolved = run.resolve(call, req.model_id, run.COUNT)
     route = resolved.route
-    if not route.capabilities.count_tokens or req.model_id != route.model_id:
+    # Base models alone, by id or ARN: whoever has further resources to be judged is a profile or a router.
+    if not route.capabilities.count_tokens or len(resolved.resources) != 1:
         raise validation(NO_COUNT)
     if req.input.invoke_model is not None:
         request = native_dialect(route).read_request(req.input.invoke_model.body)

@@ -89,15 +89,15 @@ async def framed(
     report: Callable[[BaseException], None],
 ) -> AsyncGenerator[bytes]:
     """One bytes object per piece. A Fault ends the stream as its exception event, anything else as an internal one."""
-    async with aclosing(pieces) as source:
-        try:
+    try:
+        async with pieces if isinstance(pieces, Opened) else aclosing(pieces) as source:
             async for piece in source:
                 yield joined(map(frame, piece))
-        except Fault as fault:
-            yield fault_frame(fault, modelled)
-        except Exception as error:
-            report(error)
-            yield fault_frame(internal(), modelled)
+    except Fault as fault:
+        yield fault_frame(fault, modelled)
+    except Exception as error:
+        report(error)
+        yield fault_frame(internal(), modelled)
 
 
 def joined(frames: Iterable[bytes]) -> bytes:

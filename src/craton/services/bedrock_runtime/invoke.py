@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from craton.aws.access.variables import Keys
 from craton.aws.wire.faults import validation
 from craton.context import Call, EventStream
-from craton.features.inference import passthrough, run
+from craton.features.inference import passthrough, run, terms
+from craton.features.inference.kinds import Counted, invoker
 from craton.models.canon.reply import Usage
 from craton.services.bedrock_runtime import frames
+from craton.services.bedrock_runtime.request_metadata import check_metadata
 from craton.services.operation import operation
 
 if TYPE_CHECKING:
@@ -22,6 +25,13 @@ JSON = "application/json"
 MAX_BODY_BYTES = 25_000_000
 
 
+def terms_of(call: Call, req: InvokeModelRequest | InvokeModelWithResponseStreamRequest) -> Keys:
+    """What the headers say that policies may ask."""
+    if req.serviceTier is None and req.guardrailIdentifier is None:
+        return terms.PLAIN
+    return terms.keys(call, req.serviceTier, req.guardrailIdentifier, req.guardrailVersion)
+
+
 def native_body(req: InvokeModelRequest | InvokeModelWithResponseStreamRequest) -> bytes:
     """The body, after what its headers demand has been looked at."""
     for name, value in (("Content Type", req.contentType), ("Accept Type", req.accept)):
@@ -30,10 +40,12 @@ def native_body(req: InvokeModelRequest | InvokeModelWithResponseStreamRequest) 
             raise validation(f"The provided {name} is invalid or not supported for this model")
     if req.guardrailIdentifier:
         raise validation("The guardrail identifier or version provided in the request does not exist.")
+    if req.requestMetadata:
+        check_metadata(req.requestMetadata)
     return bytes(req.body or b"")
 
 
-def count_headers(call: Call, used: Usage, latency_ms: int) -> None:
+def count_headers(call: Call, used: Usage | Counted, latency_ms: int) -> None:
     """The headers from which SDKs and LangChain read usage (reference: invoke-bodies.md, Common rules)."""
     counts = (
         (b"x-amzn-bedrock-invocation-latency", latency_ms),
@@ -47,8 +59,10 @@ def count_headers(call: Call, used: Usage, latency_ms: int) -> None:
 
 @operation("bedrock-runtime", "InvokeModel")
 async def invoke_model(call: Call, req: InvokeModelRequest) -> InvokeModelResponse:
-    resolved = run.resolve(call, req.modelId, run.INVOKE)
-    body, used = await passthrough.invoke(call, resolved, req.modelId, native_body(req))
+    resolved = run.resolve(call, req.modelId, run.INVOKE, terms_of(call, req))
+    if resolved.router is not None:
+        resolved = run.routed_native(resolved, native_body(req), streaming=False)
+    body, used = await invoker(resolved.route.kind)(call, resolved, req.modelId, native_body(req))
     count_headers(call, used, run.elapsed_ms(call))
     reply: InvokeModelResponse = {"body": body, "contentType": JSON}
     if req.performanceConfigLatency:
@@ -60,7 +74,9 @@ async def invoke_model(call: Call, req: InvokeModelRequest) -> InvokeModelRespon
 
 @operation("bedrock-runtime", "InvokeModelWithResponseStream")
 async def invoke_model_with_response_stream(call: Call, req: InvokeModelWithResponseStreamRequest) -> EventStream:
-    resolved = run.resolve(call, req.modelId, run.INVOKE_STREAM)
+    resolved = run.resolve(call, req.modelId, run.INVOKE_STREAM, terms_of(call, req))
+    if resolved.router is not None:
+        resolved = run.routed_native(resolved, native_body(req), streaming=True)
     chunks = await passthrough.invoke_stream(call, resolved, req.modelId, native_body(req))
     value: dict[str, object] = {"contentType": JSON}
     if req.performanceConfigLatency:

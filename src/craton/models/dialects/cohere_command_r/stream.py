@@ -6,6 +6,8 @@ Cohere tells calls whole, after the text. Must not know requests. A piece of tex
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec import Raw
 
@@ -42,6 +44,7 @@ class Chunk(msgspec.Struct, rename={"metrics": "amazon-bedrock-invocationMetrics
     is_finished: bool = False
     finish_reason: str | None = None
     tool_calls: list[Call] | None = None
+    citations: list[Any] | None = None
     response: Answer | None = None
     metrics: InvocationMetrics | None = None
 
@@ -51,12 +54,13 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Reader:
-    """Cohere's events → the canon's. Events of other kinds (citations, queries) say nothing here."""
+    """Cohere's events → the canon's. Events of other kinds (queries, results) say nothing here."""
 
-    __slots__ = ("_begun", "_called", "_ended", "_next", "_open")
+    __slots__ = ("_begun", "_called", "_citations", "_ended", "_next", "_open")
 
     def __init__(self) -> None:
         self._begun = False
+        self._citations: list[Any] = []
         self._open = False  # a block of text is
         self._next = 0
         self._called = False
@@ -74,6 +78,8 @@ class Reader:
             self._text(chunk.text, events)
         elif chunk.event_type == "tool-calls-generation":
             self._calls(chunk.tool_calls or [], events)
+        elif chunk.event_type == "citation-generation":
+            self._citations += chunk.citations or []
         elif chunk.event_type == "stream-end" or chunk.is_finished:
             self._end(chunk, events)
         return events
@@ -119,6 +125,9 @@ class Reader:
         self._ended = True
         used = read_usage(answer.meta, chunk.metrics or answer.metrics)
         stop = MessageStop(read_reason(reason, called=self._called))
+        citations = self._citations or answer.citations
+        if citations:
+            stop.additional_model_response_fields = {"citations": citations}
         events += [stop, StreamMetadata(used, Metrics(0))]
 
 

@@ -1,0 +1,1 @@
+"""OpenAI Responses: what OpenAI's own models speak besides chat, and what its newer clients speak alone."""
