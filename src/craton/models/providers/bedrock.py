@@ -12,14 +12,18 @@ import base64
 import binascii
 import re
 from collections.abc import AsyncGenerator
+from functools import partial
 from urllib.parse import quote
 
 import msgspec
 
 from craton.aws.wire.faults import UNEXPECTED, model_stream_error
+from craton.models.canon.embedding import EmbedReply, EmbedRequest
 from craton.models.canon.events import StreamEvent
+from craton.models.canon.image import ImageReply, ImageRequest
 from craton.models.canon.reply import ConverseReply
 from craton.models.canon.request import ConverseRequest
+from craton.models.canon.rerank import RerankReply, RerankRequest
 from craton.models.dialects.all import dialect_named
 from craton.models.dialects.amazon_converse import AmazonConverse
 from craton.models.dialects.dialect import Dialect
@@ -29,7 +33,7 @@ from craton.models.providers.dial import open_transport
 from craton.models.providers.exchange import Exchange
 from craton.models.providers.provider import Attempt, Upstream
 from craton.models.providers.signed import Signing, secret_sent
-from craton.models.providers.transport import Limits, Transport
+from craton.models.providers.transport import Limits, Transport, Whole
 
 SERVICE = "bedrock"
 
@@ -60,7 +64,9 @@ class BedrockProvider:
 
     def __init__(self, upstream: Upstream, transport: Transport | None = None) -> None:
         self._converse = AmazonConverse()
+        self._native = str(upstream.quirks.get("schema", upstream.native))
         self.dialect: Dialect = dialect_named(upstream.native) or self._converse
+        self.image_schema = upstream.native
         limits = Limits(connect_timeout_s=upstream.connect_timeout_s)
         self._transport = transport or open_transport(upstream.base_url, limits)
         told = msgspec.structs.replace(upstream, api_key=secret_sent(upstream))
@@ -92,6 +98,35 @@ class BedrockProvider:
         path = _path(attempt, b"invoke-with-response-stream")
         headers = self._signing.headers(path, body, _STREAM)
         return self._exchange.stream(path, headers, body, attempt, _Chunks())
+
+    async def embed(self, request: EmbedRequest, attempt: Attempt) -> EmbedReply:
+        """Vectors by InvokeModel, in the schema of the target's model. Raises Fault."""
+        from craton.models.providers import special  # a server of chat models alone does not pay for it
+
+        send = partial(self._whole, attempt)
+        return await special.embed(self._native, send, request, self._exchange.outgoing(attempt, stream=False))
+
+    async def rerank(self, request: RerankRequest, attempt: Attempt) -> RerankReply:
+        """A ranking by InvokeModel, in the schema of the target's model. Raises Fault."""
+        from craton.models.providers import special
+
+        send = partial(self._whole, attempt)
+        return await special.rerank(self._native, send, request, self._exchange.outgoing(attempt, stream=False))
+
+    async def _whole(self, attempt: Attempt, body: bytes) -> Whole:
+        path = _path(attempt, b"invoke")
+        return await self._exchange.whole(path, self._signing.headers(path, body, _WHOLE), body, attempt)
+
+    async def paint(self, request: ImageRequest, attempt: Attempt) -> ImageReply:
+        """Pictures in the schema of the target's model. Raises Fault."""
+        from craton.models.providers.native_images import paint_by_schema
+
+        out = self._exchange.outgoing(attempt, stream=False)
+        return await paint_by_schema(self.image_schema, self.paint_native, request, attempt, out)
+
+    async def paint_native(self, body: bytes, attempt: Attempt) -> bytes:
+        """A native body, as it is, to the native reply."""
+        return await self.invoke(body, attempt)
 
     async def count_tokens(self, request: ConverseRequest, attempt: Attempt) -> int:
         """Input tokens as Bedrock counts them. Raises ValidationException for models that it does not count."""

@@ -1,6 +1,6 @@
-"""Provider `cohere`: Cohere's own chat, version 2, or a server that speaks it.
+"""Provider `cohere`: Cohere's own chat, embeddings and reranking, version 2, or a server that speaks them.
 
-`base_url` names the host alone. Owns the path and the header. On Bedrock Cohere's models speak the first version of
+`base_url` names the host alone. Owns the paths and the header. On Bedrock Cohere's models speak the first version of
 the schema, so bodies of InvokeModel are translated, and only ids of one's own pass native bodies through. Source,
 from memory: Cohere's API reference, "Chat" (v2); errors are `{"message": …}`, 498 and 499 its own statuses.
 """
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from craton.models.canon.embedding import EmbedReply, EmbedRequest
+from craton.models.canon.rerank import RerankReply, RerankRequest
 from craton.models.dialects.cohere_chat_v2.dialect import CohereChatV2
 from craton.models.providers.exchange import json_headers
 from craton.models.providers.native import read_members, write_members
@@ -28,6 +30,14 @@ class CohereProvider(PostingProvider):
     def __init__(self, upstream: Upstream, transport: Transport | None = None) -> None:
         super().__init__(upstream, CohereChatV2(), transport, end_event="message-end")
         self._fixed = json_headers(*bearer(upstream.api_key))
+
+    async def embed(self, request: EmbedRequest, attempt: Attempt) -> EmbedReply:
+        """Vectors by `/v2/embed`. Raises Fault."""
+        return await self._embedded("cohere.embed-api", b"/v2/embed", request, attempt)
+
+    async def rerank(self, request: RerankRequest, attempt: Attempt) -> RerankReply:
+        """A ranking by `/v2/rerank`. Raises Fault."""
+        return await self._ranked("cohere.rerank-api", b"/v2/rerank", request, attempt)
 
     def _path(self, attempt: Attempt, *, stream: bool) -> bytes:
         return b"/v2/chat"

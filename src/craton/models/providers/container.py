@@ -12,6 +12,9 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from craton.aws.wire.faults import model_not_ready
+from craton.models.canon.embedding import EmbedReply, EmbedRequest
+from craton.models.canon.image import ImageReply, ImageRequest
+from craton.models.canon.rerank import RerankReply, RerankRequest
 from craton.models.dialects.openai_chat.dialect import OpenAIChat
 from craton.models.providers.dial import open_transport
 from craton.models.providers.exchange import json_headers
@@ -24,6 +27,7 @@ from craton.models.providers.transport import ConnectError, Headers, Limits, Res
 Got = TypeVar("Got")
 
 PING = b"/ping"
+INVOCATIONS = b"/invocations"
 _LOADING = 503
 _WAIT_S = 1.0  # how long a caller should wait for a container that loads
 
@@ -38,9 +42,35 @@ class ContainerProvider(PostingProvider):
         pinged = PingedTransport(transport or open_transport(upstream.base_url, limits))
         super().__init__(upstream, OpenAIChat(head_tag=str(upstream.quirks.get("head_tag", ""))), pinged)
         self._fixed = json_headers(*bearer(upstream.api_key))
+        self._spoken = str(upstream.quirks.get("schema", ""))
+
+    @property
+    def image_schema(self) -> str:
+        """By the quirk `schema`; without it, native bodies pass through as they are."""
+        return self._spoken or "*"
+
+    async def paint(self, request: ImageRequest, attempt: Attempt) -> ImageReply:
+        """Pictures in the schema of the target's model. Raises Fault."""
+        from craton.models.providers.native_images import paint_by_schema
+
+        out = self._exchange.outgoing(attempt, stream=False)
+        return await paint_by_schema(self.image_schema, self.paint_native, request, attempt, out)
+
+    async def paint_native(self, body: bytes, attempt: Attempt) -> bytes:
+        """A native body, as it is, to the native reply."""
+        path = self._path(attempt, stream=False)
+        return await self._exchange.post(path, self._headers(path, body), body, attempt)
+
+    async def embed(self, request: EmbedRequest, attempt: Attempt) -> EmbedReply:
+        """Vectors of a container that speaks the schema of the quirk `schema` (`openai.embeddings`). Raises Fault."""
+        return await self._embedded(self._spoken or "openai.embeddings", INVOCATIONS, request, attempt)
+
+    async def rerank(self, request: RerankRequest, attempt: Attempt) -> RerankReply:
+        """A ranking of a container that speaks the schema of the quirk `schema` (`jina.rerank`). Raises Fault."""
+        return await self._ranked(self._spoken or "jina.rerank", INVOCATIONS, request, attempt)
 
     def _path(self, attempt: Attempt, *, stream: bool) -> bytes:
-        return b"/invocations"
+        return INVOCATIONS
 
     def _headers(self, path: bytes, body: bytes) -> Headers:
         return self._fixed

@@ -15,7 +15,7 @@ from craton.models.canon.reply import ConverseReply
 from craton.models.dialects.dialect import Dialect, Outgoing
 from craton.models.providers import faults, sse
 from craton.models.providers.provider import Attempt, Upstream
-from craton.models.providers.transport import Headers, Response, Transport, TransportError
+from craton.models.providers.transport import Headers, Response, Transport, TransportError, Whole
 
 Item = TypeVar("Item")
 Got = TypeVar("Got")
@@ -129,6 +129,20 @@ class Exchange:
             if told is not None:
                 raise told from fault
             raise
+
+    async def whole(self, path: bytes, headers: Headers, body: bytes, attempt: Attempt) -> Whole:
+        """The answer to a POST, for callers that need its headers too. Raises Fault for all but success."""
+        try:
+            whole = await self._transport.fetch(b"POST", path, headers, body, deadline=attempt.deadline)
+        except TransportError as error:
+            raise faults.from_transport(error, model=attempt.model) from error
+        if whole.status != 200:
+            raise self._fault_of(whole.status, whole.headers, whole.body, model=attempt.model, secret=self._secret)
+        if whole.body.find(b'"error"', 0, _ERROR_WITHIN) >= 0:
+            told = faults.from_error_body(whole.body, model=attempt.model, secret=self._secret)
+            if told is not None:
+                raise told
+        return whole
 
     async def stream(
         self, path: bytes, headers: Headers, body: bytes, attempt: Attempt, sink: Sink[Item]

@@ -2,11 +2,12 @@
 
 `base_url` names the host alone, such as `https://generativelanguage.googleapis.com`. Owns the paths, the header, and
 how Google tells what went wrong: a wrong key is a 400, and how long to wait stands in the body. Source, from memory:
-Google's Gemini API reference (v1beta), "Generating content", "Counting tokens", "Troubleshooting".
+Google's Gemini API reference (v1beta), "Generating content", "Embeddings", "Counting tokens", "Troubleshooting".
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from craton.aws.wire.faults import Fault
+from craton.models.canon.embedding import EmbedReply, EmbedRequest
 from craton.models.canon.request import ConverseRequest
 from craton.models.dialects.gemini.dialect import Gemini
 from craton.models.providers import faults
@@ -26,6 +28,7 @@ from craton.models.providers.transport import Headers, Transport
 _VERSION = b"/v1beta"
 _FINISH = re.compile(rb'"(?:finishReason|blockReason)"\s*:\s*"')
 _RETRY = re.compile(rb'"retryDelay"\s*:\s*"(\d{1,6}(?:\.\d{1,9})?)s"')
+_COUNT_WITHIN_S = 2.0  # a count is not worth more, once the vectors are here
 _BAD_KEY = (b"API_KEY_INVALID", b"API_KEY_EXPIRED")
 
 
@@ -56,6 +59,27 @@ class GeminiProvider(PostingProvider):
             return _COUNT.decode(answer).total_tokens
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise faults.unreadable(attempt.model) from error
+
+    async def embed(self, request: EmbedRequest, attempt: Attempt) -> EmbedReply:
+        """Vectors by `batchEmbedContents`; the vendor's own count of the texts' tokens, if it gives one. Raises Fault."""
+        path = _method(attempt, b"batchEmbedContents")
+        counting = asyncio.ensure_future(self._counted(request, attempt))
+        try:
+            reply = await self._embedded("google.gemini-embed", path, request, attempt)
+            done, _ = await asyncio.wait((counting,), timeout=_COUNT_WITHIN_S)
+            reply.input_tokens = counting.result() if done else None
+        finally:
+            counting.cancel()
+        return reply
+
+    async def _counted(self, request: EmbedRequest, attempt: Attempt) -> int | None:
+        contents = [{"parts": [{"text": item.text or ""}]} for item in request.items]
+        path, body = _method(attempt, b"countTokens"), msgspec.json.encode({"contents": contents})
+        try:
+            answer = await self._exchange.post(path, self._headers(path, body), body, attempt)
+            return _COUNT.decode(answer).total_tokens
+        except (Fault, msgspec.DecodeError, UnicodeDecodeError):
+            return None  # not every model that embeds can count
 
     def _path(self, attempt: Attempt, *, stream: bool) -> bytes:
         return _method(attempt, b"streamGenerateContent?alt=sse" if stream else b"generateContent")

@@ -14,10 +14,13 @@ from typing import TypeVar
 
 import msgspec
 
-from craton.aws.wire.faults import model_not_ready
+from craton.aws.wire.faults import Fault, model_not_ready
+from craton.models.canon.embedding import EmbedReply, EmbedRequest
 from craton.models.canon.events import StreamEvent, StreamMetadata
+from craton.models.canon.image import ImageReply, ImageRequest
 from craton.models.canon.reply import ConverseReply, Usage, usage
 from craton.models.canon.request import ConverseRequest
+from craton.models.canon.rerank import RerankReply, RerankRequest
 from craton.models.dialects.dialect import Dialect
 from craton.models.dialects.openai_chat.dialect import OpenAIChat
 from craton.models.providers import faults
@@ -166,6 +169,36 @@ class LocalProvider:
     def invoke_stream(self, body: bytes, attempt: Attempt) -> AsyncGenerator[list[bytes]]:
         """A native body to native chunks."""
         return self._model(attempt.model)[1].invoke_stream(body, attempt)
+
+    async def embed(self, request: EmbedRequest, attempt: Attempt) -> EmbedReply:
+        """Vectors of the engine's. Raises Fault.
+
+        Local models read less than those that they stand in for. A text that is too long is shortened at its end where
+        the caller said nothing of that, and his ledger told so; a strict one refuses.
+        """
+        provider = self._model(attempt.model)[1]
+        told = msgspec.structs.replace(attempt, quirks={"engine": True, **attempt.quirks})
+        if request.truncate is not None:
+            return await provider.embed(request, told)
+        try:
+            return await provider.embed(msgspec.structs.replace(request, truncate="none"), told)
+        except Fault as fault:
+            if fault.name != "ValidationException" or attempt.ledger.strict:
+                raise
+        reply = await provider.embed(msgspec.structs.replace(request, truncate="end"), told)
+        attempt.ledger.drop(request.names.text)
+        return reply
+
+    async def rerank(self, request: RerankRequest, attempt: Attempt) -> RerankReply:
+        """A ranking of the engine's. Raises Fault."""
+        return await self._model(attempt.model)[1].rerank(request, attempt)
+
+    async def paint(self, request: ImageRequest, attempt: Attempt) -> ImageReply:
+        """Pictures of the engine's. Raises Fault."""
+        from craton.models.providers import local_images
+
+        transport, _ = self._model(attempt.model)
+        return await local_images.paint(Exchange(transport, self._upstream), request, attempt)
 
     async def count_tokens(self, request: ConverseRequest, attempt: Attempt) -> int:
         """Tokens of the prompt as the model's own template and tokenizer make it."""

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from craton.aws.wire.faults import model_stream_error
+from craton.models.canon.embedding import EmbedReply, EmbedRequest
 from craton.models.dialects.mistral_chat import MistralChat
 from craton.models.providers import faults
 from craton.models.providers.exchange import json_headers
@@ -34,7 +35,11 @@ class MistralProvider(PostingProvider):
     name = "mistral"
 
     def __init__(self, upstream: Upstream, transport: Transport | None = None) -> None:
-        super().__init__(with_quirks(upstream, form="vendor", usage=False), MistralChat(), transport)
+        super().__init__(
+            with_quirks(upstream, form="vendor", usage=False, dimensions_name="output_dimension"),
+            MistralChat(),
+            transport,
+        )
         self._fixed = json_headers(*bearer(upstream.api_key))
 
     async def invoke(self, body: bytes, attempt: Attempt) -> bytes:
@@ -44,6 +49,10 @@ class MistralProvider(PostingProvider):
             return as_bedrock(answer)
         except _UNREADABLE as error:
             raise faults.unreadable(attempt.model) from error
+
+    async def embed(self, request: EmbedRequest, attempt: Attempt) -> EmbedReply:
+        """Vectors by `/embeddings`, which is OpenAI's. Raises Fault."""
+        return await self._embedded("openai.embeddings", b"/embeddings", request, attempt)
 
     def _path(self, attempt: Attempt, *, stream: bool) -> bytes:
         return b"/chat/completions"

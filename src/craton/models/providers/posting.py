@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 
 import msgspec
 
 from craton.aws.wire.faults import UNEXPECTED, Fault, model_stream_error, validation
+from craton.models.canon.embedding import EmbedReply, EmbedRequest
 from craton.models.canon.events import StreamEvent
 from craton.models.canon.reply import ConverseReply
 from craton.models.canon.request import ConverseRequest
+from craton.models.canon.rerank import RerankReply, RerankRequest
 from craton.models.dialects.dialect import Dialect
 from craton.models.providers import faults, sse
 from craton.models.providers.dial import open_transport
@@ -22,7 +25,7 @@ from craton.models.providers.exchange import Exchange, Framing, Sink
 from craton.models.providers.native import read_members, write_members
 from craton.models.providers.openai import CANNOT_COUNT
 from craton.models.providers.provider import Attempt, Upstream
-from craton.models.providers.transport import Headers, Limits, Transport
+from craton.models.providers.transport import Headers, Limits, Transport, Whole
 
 # Bedrock's own member, which it reads before the model does.
 GUARDRAIL = "amazon-bedrock-guardrailConfig"
@@ -85,6 +88,23 @@ class PostingProvider:
 
     async def close(self) -> None:
         await self._transport.close()
+
+    async def _embedded(self, schema: str, path: bytes, request: EmbedRequest, attempt: Attempt) -> EmbedReply:
+        """Vectors from a path of this upstream that speaks `schema`."""
+        from craton.models.providers import special  # a server of chat models alone does not pay for it
+
+        send = partial(self._whole, path, attempt)
+        return await special.embed(schema, send, request, self._exchange.outgoing(attempt, stream=False))
+
+    async def _ranked(self, schema: str, path: bytes, request: RerankRequest, attempt: Attempt) -> RerankReply:
+        """A ranking from a path of this upstream that speaks `schema`."""
+        from craton.models.providers import special
+
+        send = partial(self._whole, path, attempt)
+        return await special.rerank(schema, send, request, self._exchange.outgoing(attempt, stream=False))
+
+    async def _whole(self, path: bytes, attempt: Attempt, body: bytes) -> Whole:
+        return await self._exchange.whole(path, self._headers(path, body), body, attempt)
 
     # --- what a vendor fills in -----------------------------------------------------------------------------------
 

@@ -7,21 +7,26 @@ chooses between upstreams (`features/inference/balance` does) and it never looks
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from craton.models.canon.embedding import EmbedReply, EmbedRequest
 from craton.models.canon.events import StreamEvent
+from craton.models.canon.image import ImageReply, ImageRequest
 from craton.models.canon.reply import ConverseReply
 from craton.models.canon.request import ConverseRequest
+from craton.models.canon.rerank import RerankReply, RerankRequest
 from craton.models.dialects.dialect import Dialect, Ledger
+from craton.models.providers.cassettes.taping import Taping
 
 
 class Upstream(msgspec.Struct, frozen=True):
     """Where a target is and how it is reached; the secrets are already resolved.
 
     `region` and the three keys after it are for upstreams that want signed requests. `native` names the schema that
-    the model itself speaks, where the provider alone does not tell it (the real Bedrock).
+    the model itself speaks, where the provider alone does not tell it (the real Bedrock, a cassette). `taping` and
+    `rules` are for the providers that ask nobody.
     """
 
     provider: str
@@ -36,6 +41,8 @@ class Upstream(msgspec.Struct, frozen=True):
     secret_access_key: str = ""
     session_token: str = ""
     native: str = ""
+    taping: Taping | None = None
+    rules: str = ""
 
 
 class Attempt(msgspec.Struct):
@@ -84,3 +91,44 @@ class Provider(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """A provider whose upstream makes embeddings."""
+
+    async def embed(self, request: EmbedRequest, attempt: Attempt) -> EmbedReply:
+        """One vector per item, in the items' order. Raises Fault."""
+        ...
+
+
+@runtime_checkable
+class Reranks(Protocol):
+    """A provider whose upstream ranks documents."""
+
+    async def rerank(self, request: RerankRequest, attempt: Attempt) -> RerankReply:
+        """The documents' places and scores, best first. Raises Fault."""
+        ...
+
+
+@runtime_checkable
+class Paints(Protocol):
+    """A provider whose upstream makes pictures."""
+
+    async def paint(self, request: ImageRequest, attempt: Attempt) -> ImageReply:
+        """The pictures, in the order in which they were made. Raises Fault."""
+        ...
+
+
+@runtime_checkable
+class PaintsNative(Protocol):
+    """A provider whose upstream speaks a native schema of pictures, so that bodies can pass through."""
+
+    @property
+    def image_schema(self) -> str:
+        """The schema's name; `*`: it takes whatever body comes; "": this upstream makes no pictures."""
+        ...
+
+    async def paint_native(self, body: bytes, attempt: Attempt) -> bytes:
+        """A native body to a native reply. Raises Fault."""
+        ...

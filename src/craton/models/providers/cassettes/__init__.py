@@ -1,0 +1,1 @@
+"""Recorded calls: the file they lie in, how a request finds its own, and how an answer is played again."""
