@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from craton.aws.wire.faults import not_found, validation
 from craton.context import Call
+from craton.features.inference.routes import foundation_model_arn
 from craton.models.catalog.rows import Model
 from craton.services.operation import operation
 
@@ -65,13 +66,16 @@ async def list_foundation_models(call: Call, req: ListFoundationModelsRequest) -
     return {"modelSummaries": [details(model, call.region) for model in models]}
 
 
+def bare_id(identifier: str) -> str:
+    """The id in an id or a foundation-model ARN; "" for the ARN of something else."""
+    return identifier.partition(ARN_KIND)[2] if identifier.startswith("arn:") else identifier
+
+
 def found(call: Call, identifier: str) -> Model:
     """The catalog's row for an id or a foundation-model ARN of the caller's region."""
-    ident = identifier
-    if identifier.startswith("arn:"):
-        head, kind, ident = identifier.partition(ARN_KIND)
-        if not kind or head.split(":")[3:4] != [call.region]:
-            raise validation(INVALID_ID)
+    ident = bare_id(identifier)
+    if identifier.startswith("arn:") and (not ident or identifier.split(":")[3:4] != [call.region]):
+        raise validation(INVALID_ID)
     model = call.app.catalog.find(ident)
     if model is None:
         raise not_found(NOT_RESOLVED)
@@ -80,8 +84,8 @@ def found(call: Call, identifier: str) -> Model:
 
 @operation("bedrock", "GetFoundationModel")
 async def get_foundation_model(call: Call, req: GetFoundationModelRequest) -> GetFoundationModelResponse:
+    call.authorize("bedrock:GetFoundationModel", foundation_model_arn(bare_id(req.modelIdentifier), call.region))
     model = found(call, req.modelIdentifier)
-    call.authorize("bedrock:GetFoundationModel", model.arn(call.region))
     return {"modelDetails": details(model, call.region)}
 
 
@@ -90,8 +94,8 @@ async def get_foundation_model_availability(
     call: Call, req: GetFoundationModelAvailabilityRequest
 ) -> GetFoundationModelAvailabilityResponse:
     """A model is available here when it has a target, a stand-in included: no agreement stands between."""
+    call.authorize("bedrock:GetFoundationModelAvailability", "*")
     model = found(call, req.modelId)
-    call.authorize("bedrock:GetFoundationModelAvailability", model.arn(call.region))
     served = model.model_id in call.app.live.routes.by_id
     return {
         "modelId": model.model_id,

@@ -1,0 +1,1 @@
+"""The bedrock-agent service."""
