@@ -25,13 +25,15 @@ TOOLS: list[Any] = [
 ]
 PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 24).decode()
 SONNET_4 = "anthropic.claude-sonnet-4-20250514-v1:0"
+# A target that failed rests for a while, so each kind of failure has a model of its own.
+DOOMED = {name: f"doomed-{name}" for name in ("400", "413", "429", "500", "529", "broken")}
 # Through Anthropic's own API, and through an OpenAI-compatible server.
 BOTH = pytest.mark.parametrize("model", [CLAUDE, HAIKU], ids=["anthropic", "openai"])
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("home")) as running:
+    with serving(tmp_path_factory.mktemp("home"), also=dict.fromkeys(DOOMED.values(), "anthropic")) as running:
         yield running
 
 
@@ -318,7 +320,7 @@ def test_an_upstreams_errors_have_the_sdks_classes(
     for streams in (False, True):
         served.up.play(scripts.error_anthropic(status, {"retry-after": "7"}))
         with pytest.raises(kind) as caught:
-            client.messages.create(model=CLAUDE, max_tokens=20, messages=HELLO, stream=streams)
+            client.messages.create(model=DOOMED[str(status)], max_tokens=20, messages=HELLO, stream=streams)
         body: Any = caught.value.body
         assert (body["type"], body["error"]["type"]) == ("error", name)
         assert caught.value.request_id == body["request_id"]
@@ -372,7 +374,7 @@ def test_a_stream_that_breaks_raises(served: Served, client: anthropic.Anthropic
     said: list[str] = []
     with (
         pytest.raises(anthropic.APIError, match="api_error"),
-        client.messages.stream(model=CLAUDE, max_tokens=20, messages=HELLO) as stream,
+        client.messages.stream(model=DOOMED["broken"], max_tokens=20, messages=HELLO) as stream,
     ):
         said.extend(stream.text_stream)
     assert served.up.requests

@@ -30,13 +30,15 @@ WEATHER: Any = {
 }
 PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 24).decode()
 OWN = "own/model-1"
+# A target that failed rests for a while, so each kind of failure has a model of its own.
+DOOMED = {name: f"doomed-{name}" for name in ("400", "429", "500", "503", "broken", "retried", "refused")}
 # Through an OpenAI-compatible server, and through Anthropic's API.
 BOTH = pytest.mark.parametrize("model", [HAIKU, CLAUDE], ids=["openai", "anthropic"])
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("home")) as running:
+    with serving(tmp_path_factory.mktemp("home"), also=dict.fromkeys(DOOMED.values(), "openai")) as running:
         yield running
 
 
@@ -210,13 +212,22 @@ def test_an_image_is_carried(served: Served, client: openai.OpenAI, model: str) 
 
 def test_a_big_image_is_carried_too(served: Served, client: openai.OpenAI) -> None:
     """Bodies above the size that one thread may hold up the others with take another way."""
-    data = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\x07" * 600_000).decode()
+    head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10\0\0\0\x10"
+    data = base64.b64encode(head + b"\x07" * 600_000).decode()
     content: Any = [
         {"type": "text", "text": "What is this?"},
         {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}},
     ]
     client.chat.completions.create(model=CLAUDE, messages=[{"role": "user", "content": content}], max_tokens=20)
     assert served.sent()["messages"][0]["content"][1]["source"]["data"] == data
+
+
+@BOTH
+def test_labels_are_for_openai_alone(served: Served, client: openai.OpenAI, model: str) -> None:
+    """`metadata` and `store` mean something else, or nothing, to others."""
+    client.chat.completions.create(model=model, messages=HELLO, max_tokens=20, metadata={"a": "b"}, store=True)
+    sent = served.sent()
+    assert ("metadata" in sent, "store" in sent) == ((True, True) if model == HAIKU else (False, False))
 
 
 def test_tool_results_need_their_tools(client: openai.OpenAI) -> None:
@@ -318,7 +329,7 @@ def test_an_upstreams_errors_have_the_sdks_classes(
     for streams in (False, True):
         served.up.play(scripts.error_openai(status, {"retry-after": "7"}))
         with pytest.raises(kind) as caught:
-            client.chat.completions.create(model=GPT, messages=HELLO, stream=streams)
+            client.chat.completions.create(model=DOOMED[str(status)], messages=HELLO, stream=streams)
         assert caught.value.code == code
         assert ("retry-after" in caught.value.response.headers) == (status in (429, 503))
 
@@ -382,7 +393,7 @@ def test_a_stream_that_breaks_raises(served: Served, client: openai.OpenAI) -> N
     served.up.play(scripts.cut_midstream(scripts.openai_events(["one ", "two "])[:3]))
     said = []
     with pytest.raises(openai.APIError) as caught:
-        for chunk in client.chat.completions.create(model=GPT, messages=HELLO, stream=True):
+        for chunk in client.chat.completions.create(model=DOOMED["broken"], messages=HELLO, stream=True):
             said.append(chunk.choices[0].delta.content or "")
     assert "".join(said) == "one two "
     assert caught.value.type == "server_error"
@@ -392,11 +403,12 @@ def test_the_sdk_retries_where_it_helps(served: Served) -> None:
     """A throttled upstream is asked again; one that does not know our key is not."""
     with openai.OpenAI(base_url=served.server.url + "/v1", api_key=short_term(), max_retries=2) as client:
         served.up.play(scripts.error_openai(429, {"retry-after": "0"}))
-        assert client.chat.completions.create(model=GPT, messages=HELLO).choices[0].message.content == "Echo: Hello"
+        reply = client.chat.completions.create(model=DOOMED["retried"], messages=HELLO)
+        assert reply.choices[0].message.content == "Echo: Hello"
         served.up.requests.clear()
         served.up.play(*[scripts.error_openai(401)] * 3)
         with pytest.raises(openai.InternalServerError):
-            client.chat.completions.create(model=GPT, messages=HELLO)
+            client.chat.completions.create(model=DOOMED["refused"], messages=HELLO)
     assert len(served.up.requests) == 1
 
 
@@ -429,9 +441,9 @@ def test_an_id_with_a_slash_is_got(tmp_path: Path) -> None:
 def test_what_is_not_built_says_so(client: openai.OpenAI) -> None:
     """No made-up success for the rest of OpenAI's API."""
     for ask in (
-        lambda: client.responses.create(model=GPT, input="Hello"),
-        lambda: client.embeddings.create(model=GPT, input="Hello"),
-        lambda: client.images.generate(model=GPT, prompt="A cat"),
+        lambda: client.moderations.create(input="Hello"),
+        client.files.list,
+        lambda: client.chat.completions.retrieve("chatcmpl-1"),
     ):
         with pytest.raises(openai.NotFoundError, match="not built") as caught:
             ask()

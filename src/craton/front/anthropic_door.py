@@ -16,23 +16,25 @@ from craton.aws.wire.faults import validation
 from craton.context import Call
 from craton.features.inference import run
 from craton.features.inference.routes import Resolved
-from craton.front.door_chat import Manner, answer, off_the_loop, resolve, settle
-from craton.front.door_faults import ANTHROPIC
+from craton.front.door_chat import Manner, answer, named_event, off_the_loop, resolve, settle, speaks
+from craton.front.door_faults import ANTHROPIC, DoorFault
 from craton.front.door_request import Asked, Events, Whole
 from craton.models.canon.request import ConverseRequest
 from craton.models.dialects.anthropic_messages.dialect import AnthropicMessages, beta_header
 from craton.models.dialects.malformed import decode_native
 
 NO_COUNT = "The provided model doesn't support counting tokens."
+NO_SERVER_TOOL = "tools.{place}: the tool type '{type}' runs at Anthropic and is not supported with this model"
+NO_MCP = "mcp_servers: MCP servers are called by Anthropic and are not supported with this model"
 NOT_BUILT = frozenset({"complete", "files", "skills", "organizations"})
 
 _DIALECT = AnthropicMessages(vendor=True)
+_SERVER_TOOLS = ("web_search_", "web_fetch_", "code_execution_", "tool_search_tool_", "mcp_toolset", "advisor_")
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _TURNS = msgspec.json.Decoder(list[dict[str, Raw]])
 _NULL, _SYSTEM = Raw(b"null"), Raw(b'"system"')
 _SYSTEM_TURN = re.compile(rb'"role"\s*:\s*"system"')
 _BETA = re.compile(rb"[A-Za-z0-9._:-]{1,128}\Z")
-_TYPE = b'{"type":"'
 
 
 class _Peek(msgspec.Struct):
@@ -43,16 +45,10 @@ class _Peek(msgspec.Struct):
 _PEEK = msgspec.json.Decoder(_Peek)
 
 
-def named_event(chunk: bytes) -> bytes:
-    """A chunk as an event of its own type, which the dialect writes first."""
-    start = len(_TYPE)
-    return b"event: %b\ndata: %b\n\n" % (chunk[start : chunk.index(b'"', start)], chunk)
-
-
 def add_betas(call: Call, resolved: Resolved, request: ConverseRequest) -> None:
     """Take the header's betas along if a target speaks the vendor's schema; to others they mean nothing."""
     header = call.headers.get(b"anthropic-beta")
-    if header is None or all(target.provider.dialect.name != _DIALECT.name for target in resolved.route.targets):
+    if header is None or not speaks(resolved, _DIALECT.name):
         return
     betas = [name.strip() for name in header.split(b",")]
     named = beta_header(request) + [name.decode("ascii") for name in betas if _BETA.match(name)]
@@ -61,7 +57,25 @@ def add_betas(call: Call, resolved: Resolved, request: ConverseRequest) -> None:
         request.additional_model_request_fields = {**fields, "anthropic_beta": list(dict.fromkeys(named))}
 
 
-MANNER = Manner(_DIALECT, named_event, b"", ANTHROPIC, add_betas)
+def refuse_server_tools(resolved: Resolved, request: ConverseRequest) -> None:
+    """A tool that runs at Anthropic works with a target that speaks to it; for any other it would silently be missing."""
+    fields = request.additional_model_request_fields or {}
+    if speaks(resolved, _DIALECT.name):
+        return
+    for place, tool in enumerate(fields.get("tools") or ()):
+        kind = tool.get("type")
+        if isinstance(kind, str) and kind.startswith(_SERVER_TOOLS):
+            raise DoorFault("invalid", NO_SERVER_TOOL.format(place=place, type=kind[:64]))
+    if fields.get("mcp_servers"):
+        raise DoorFault("invalid", NO_MCP)
+
+
+def attune(call: Call, resolved: Resolved, request: ConverseRequest) -> None:
+    add_betas(call, resolved, request)
+    refuse_server_tools(resolved, request)
+
+
+MANNER = Manner(_DIALECT, named_event, b"", ANTHROPIC, attune)
 
 
 async def messages(asked: Asked) -> Whole | Events:

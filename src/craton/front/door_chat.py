@@ -12,11 +12,12 @@ import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
+from craton.aws.access.variables import Keys
 from craton.aws.wire.faults import Fault, internal, validation
 from craton.context import Call
-from craton.features.inference import run
+from craton.features.inference import run, terms
 from craton.features.inference.routes import INVALID_ID, Resolved
 from craton.front.door_faults import DoorFault, Shape
 from craton.front.door_request import Events, Whole
@@ -28,7 +29,6 @@ from craton.models.canon.request import ConverseRequest
 from craton.models.dialects.dialect import Shown
 
 NO_GUARDRAIL = "The guardrail identifier or version provided in the request does not exist."
-_GUARDRAIL = b"x-amzn-bedrock-guardrailidentifier"
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9\-()\[\]]+")
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}\Z")
 _LONGEST_NAME = 200
@@ -44,12 +44,28 @@ class ChunkWriter(Protocol):
     def finish(self, metrics: None) -> list[bytes]: ...
 
 
+@runtime_checkable
+class EndsBroken(Protocol):
+    """A writer whose schema has events of its own for a stream that failed."""
+
+    def failed(self, code: str, message: str) -> list[bytes]: ...
+
+
 class Speech(Protocol):
     """What a door needs of its dialect to answer."""
 
     def write_reply(self, reply: ConverseReply, shown: Shown) -> bytes: ...
 
     def writer(self, shown: Shown) -> ChunkWriter: ...
+
+
+_TYPE = b'{"type":"'
+
+
+def named_event(chunk: bytes) -> bytes:
+    """A chunk as an event of its own type, which the dialect writes first."""
+    start = len(_TYPE)
+    return b"event: %b\ndata: %b\n\n" % (chunk[start : chunk.index(b'"', start)], chunk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +87,10 @@ async def off_the_loop(body: bytes, read: Callable[[bytes], T]) -> T:
     return await asyncio.to_thread(read, body) if len(body) > THREAD_BYTES else read(body)
 
 
-def resolve(call: Call, model_id: str, action: str, shape: Shape) -> Resolved:
+def resolve(call: Call, model_id: str, action: str, shape: Shape, given: Keys = terms.PLAIN) -> Resolved:
     """The route that the caller named and may use. An id that nobody knows is not found, as the vendors have it."""
     try:
-        return run.resolve(call, model_id, action)
+        return run.resolve(call, model_id, action, given)
     except Fault as fault:
         if fault.message == INVALID_ID:
             raise unknown_model(model_id, shape) from None
@@ -93,19 +109,27 @@ def unknown_model(model_id: str, shape: Shape) -> DoorFault:
 
 async def answer(call: Call, manner: Manner, request: ConverseRequest, *, streaming: bool) -> Whole | Events:
     """One inference. Raises Fault for all that fails before the first piece."""
-    action = run.INVOKE_STREAM if streaming else run.INVOKE
-    resolved = resolve(call, request.model_id, action, manner.shape)
-    if call.headers.get(_GUARDRAIL):
-        raise validation(NO_GUARDRAIL)
-    settle(request)
-    if manner.attune is not None:
-        manner.attune(call, resolved, request)
-    run.check(resolved, request, streaming=streaming)
+    resolved = prepare(call, manner, request, streaming=streaming)
     shown = Shown(request.model_id, request, call.request_id)
     if not streaming:
         return Whole(manner.speech.write_reply(await run.converse(call, resolved, request), shown))
     events, _ = await run.converse_stream(call, resolved, request)
     return Events(framed(call, manner, events, manner.speech.writer(shown)))
+
+
+def prepare(call: Call, manner: Manner, request: ConverseRequest, *, streaming: bool) -> Resolved:
+    """Where a request goes, once it is found fit to go there. Raises Fault."""
+    action = run.INVOKE_STREAM if streaming else run.INVOKE
+    resolved = resolve(call, request.model_id, action, manner.shape, terms.at_door(call, request))
+    if call.headers.get(terms.HEADER):
+        raise validation(NO_GUARDRAIL)
+    settle(request)
+    if resolved.router is not None:
+        resolved = run.routed(resolved, request, streaming=streaming)
+    if manner.attune is not None:
+        manner.attune(call, resolved, request)
+    run.check(resolved, request, streaming=streaming)
+    return resolved
 
 
 async def framed(
@@ -121,10 +145,23 @@ async def framed(
                     yield b"".join(chunks)
             yield b"".join(map(event, writer.finish(None))) + manner.last
         except Fault as fault:
-            yield manner.shape.frame(fault, call.request_id)
+            yield broken(call, manner, writer, fault)
         except Exception as error:
             call.report(error)
-            yield manner.shape.frame(internal(), call.request_id)
+            yield broken(call, manner, writer, internal())
+
+
+def broken(call: Call, manner: Manner, writer: ChunkWriter, fault: Fault) -> bytes:
+    """How a stream ends that failed: as its schema says it, else by the vendor's error alone."""
+    if not isinstance(writer, EndsBroken):
+        return manner.shape.frame(fault, call.request_id)
+    code, message = manner.shape.told(fault)
+    return b"".join(map(manner.event, writer.failed(code, message)))
+
+
+def speaks(resolved: Resolved, family: str) -> bool:
+    """Whether a target of the route speaks a schema of this vendor's (`openai.`), or the schema named in full."""
+    return any(target.provider.dialect.name.startswith(family) for target in resolved.route.targets)
 
 
 # --- where the vendors are wider than Converse -----------------------------------------------------------------------

@@ -91,6 +91,10 @@ class Shape(Protocol):
         """The event with which a stream that failed ends."""
         ...
 
+    def told(self, fault: Fault) -> tuple[str, str]:
+        """A code and a text, for a schema that has its own form of a failure."""
+        ...
+
     def rename(self, text: str) -> str:
         """A text, or a list of paths, with the vendor's names in the place of Converse's."""
         ...
@@ -168,16 +172,44 @@ _OPENAI_NAMES = {
     "outputConfig.effort": "reasoning_effort",
     "serviceTier": "service_tier",
 }
-_OPENAI_PATTERN = _any_of(_OPENAI_NAMES)
+_RESPONSES_NAMES = {
+    **_OPENAI_NAMES,
+    "additionalModelRequestFields.reasoning_effort": "reasoning.effort",
+    "additionalModelRequestFields.response_format": "text.format",
+    "additionalModelRequestFields.verbosity": "text.verbosity",
+    "inferenceConfig.maxTokens": "max_output_tokens",
+    "messages": "input",
+    "outputConfig.effort": "reasoning.effort",
+    "outputConfig.textFormat": "text.format",
+    "toolConfig.toolChoice.tool.name": "tool_choice.name",
+}
 
 
 class OpenAIShape:
-    """`{"error": {"message", "type", "param", "code"}}`; in a stream the same as data."""
+    """`{"error": {"message", "type", "param", "code"}}`; in a stream the same as data.
+
+    Args:
+        names: what Converse's members are called in the API.
+        prompt: the member that holds the conversation.
+    """
 
     name = "openai"
     request_id_header = b"x-request-id"
 
+    def __init__(self, names: Mapping[str, str], prompt: str) -> None:
+        self._names = names
+        self._pattern = _any_of(names)
+        self._prompt = prompt
+
     def error(self, fault: Fault, request_id: str) -> tuple[int, bytes]:
+        status, error = self._error(fault)
+        return status, msgspec.json.encode({"error": error})
+
+    def told(self, fault: Fault) -> tuple[str, str]:
+        error = self._error(fault)[1]
+        return error["code"] or error["type"], error["message"]
+
+    def _error(self, fault: Fault) -> tuple[int, dict[str, Any]]:
         kind = kind_of(fault)
         status, error_type, code = _OPENAI[kind]
         message, param = self.rename(fault.message), None
@@ -187,17 +219,16 @@ class OpenAIShape:
         elif found is not None:
             message, param, code = _openai_wrong(found)
         elif fault.message == TOO_LONG:
-            param, code = "messages", "context_length_exceeded"
+            param, code = self._prompt, "context_length_exceeded"
         elif fault.name == "SerializationException":
             message = _NO_JSON_OPENAI if "JSON" in message else message
-        error = {"message": message, "type": error_type, "param": param, "code": code}
-        return status, msgspec.json.encode({"error": error})
+        return status, {"message": message, "type": error_type, "param": param, "code": code}
 
     def frame(self, fault: Fault, request_id: str) -> bytes:
         return b"data: " + self.error(fault, request_id)[1] + b"\n\n"
 
     def rename(self, text: str) -> str:
-        return _renamed(text, _OPENAI_NAMES, _OPENAI_PATTERN)
+        return _renamed(text, self._names, self._pattern)
 
 
 _NO_JSON_OPENAI = "We could not parse the JSON body of your request. The API expects a JSON payload."
@@ -274,6 +305,9 @@ class AnthropicShape:
     def frame(self, fault: Fault, request_id: str) -> bytes:
         return b"event: error\ndata: " + self.error(fault, request_id)[1] + b"\n\n"
 
+    def told(self, fault: Fault) -> tuple[str, str]:
+        return _ANTHROPIC[kind_of(fault)][1], self.rename(fault.message)
+
     def rename(self, text: str) -> str:
         return _renamed(text, _ANTHROPIC_NAMES, _ANTHROPIC_PATTERN)
 
@@ -287,5 +321,6 @@ def _anthropic_wrong(found: Wrong) -> str:
     return f"{where}: {found.text}" if where else found.text
 
 
-OPENAI = OpenAIShape()
+OPENAI = OpenAIShape(_OPENAI_NAMES, "messages")
+RESPONSES = OpenAIShape(_RESPONSES_NAMES, "input")
 ANTHROPIC = AnthropicShape()

@@ -24,6 +24,8 @@ from craton.models.catalog.rows import id_needs_profile
 LIST = "bedrock:ListFoundationModels"
 GET = "bedrock:GetFoundationModel"
 EPOCH = "1970-01-01T00:00:00Z"
+_OPENAI_KINDS = frozenset({"chat", "embedding", "image"})
+_ANTHROPIC_KINDS = frozenset({"chat"})
 _PAGE = 20
 _LONGEST_PAGE = 1000
 
@@ -37,16 +39,23 @@ class Listed:
     name: str
 
 
-def listed(call: Call) -> Iterator[Listed]:
-    """Every id that the caller's region has."""
+def listed(call: Call, kinds: frozenset[str]) -> Iterator[Listed]:
+    """Every id of these kinds that the caller's region has and somebody answers."""
     routes: Routes = call.app.live.routes
     for route in routes.by_id.values():
-        if route.capabilities.converse and (routes.relaxed or route.model is None or not id_needs_profile(route.model)):
+        if answers(route, kinds) and (routes.relaxed or route.model is None or not id_needs_profile(route.model)):
             yield Listed(route.model_id, route, name_of(route))
     for profile in call.app.catalog.profiles(call.region):
         route_behind = routes.by_id.get(profile.model.model_id)
-        if route_behind is not None and route_behind.capabilities.converse:
+        if route_behind is not None and answers(route_behind, kinds):
             yield Listed(profile.profile_id, route_behind, profile.name)
+
+
+def answers(route: Route, kinds: frozenset[str]) -> bool:
+    """Whether a door of these kinds of model can call it."""
+    if route.kind not in kinds or not route.targets:
+        return False
+    return route.kind != "chat" or route.capabilities.converse
 
 
 def name_of(route: Route) -> str:
@@ -70,7 +79,7 @@ def openai_model(model: Listed) -> dict[str, Any]:
 async def openai_list(asked: Asked) -> Whole:
     """GET /models: all at once."""
     asked.call.authorize(LIST, "*")
-    data = [openai_model(model) for model in listed(asked.call)]
+    data = [openai_model(model) for model in listed(asked.call, _OPENAI_KINDS)]
     return Whole(msgspec.json.encode({"object": "list", "data": data}))
 
 
@@ -101,7 +110,7 @@ async def anthropic_list(asked: Asked) -> Whole:
     """GET /models, in pages by `limit`, `after_id` and `before_id`."""
     asked.call.authorize(LIST, "*")
     given = {name: values[-1] for name, values in parse_qs(asked.query.decode("latin-1")).items()}
-    models = list(listed(asked.call))
+    models = list(listed(asked.call, _ANTHROPIC_KINDS))
     limit = page_size(given.get("limit"))
     after, before = place(models, given.get("after_id")), place(models, given.get("before_id"))
     if before is not None:

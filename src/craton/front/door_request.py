@@ -20,7 +20,8 @@ from craton.aws.wire.model import Operation
 from craton.aws.wire.sigv4 import SignedRequest
 from craton.context import App, Call
 from craton.front import body as http
-from craton.front.authenticate import Authenticated, authenticate, by_key
+from craton.front.admit import authorize_key
+from craton.front.authenticate import AT_DOORS, Authenticated, authenticate, by_key
 from craton.front.door_faults import DoorFault, Shape, wait_headers
 from craton.front.pipeline import THREAD_BYTES, body_digest
 from craton.front.turn import BodyLate
@@ -64,11 +65,15 @@ Exchange = Callable[[Asked], Awaitable[Whole | Events]]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The exchange that serves a path. `operation` is the AWS operation that it is a form of, for whoever accounts."""
+    """The exchange that serves a path. `operation` is the AWS operation that it is a form of, for whoever accounts.
+
+    `shape`: how failures are shown where that is not the door's own way.
+    """
 
     exchange: Exchange
     operation: Operation
     rest: str = ""
+    shape: Shape | None = None
 
 
 Find = Callable[[], Found]
@@ -117,11 +122,16 @@ class DoorRequest(msgspec.Struct, eq=False):
             told = NO_KEY if fault.name == "MissingAuthenticationTokenException" else fault.message
             raise DoorFault("authentication", told) from None
         found = self.find()
-        who.check_service(found.operation)
-        self.call = Call(
-            self.app, found.operation, who.caller, who.region, self.request_id, headers, self.started_at, self.report
-        )
-        return await found.exchange(Asked(self.call, self.shape, found.rest, self.scope["query_string"], body))
+        if found.shape is not None:
+            self.shape = found.shape
+        self.call = call = Call(
+            self.app, found.operation, who.caller, who.region, self.request_id, headers, self.started_at, self.report,
+            self.scope,
+        )  # fmt: skip
+        if who.caller.auth != "sigv4":
+            who.check_service(found.operation)
+            authorize_key(call)
+        return await found.exchange(Asked(call, self.shape, found.rest, self.scope["query_string"], body))
 
     async def authenticate(self, headers: dict[bytes, bytes], body: bytes) -> Authenticated:
         """By a Bedrock API key in either vendor's header, else by a signature."""
@@ -134,7 +144,7 @@ class DoorRequest(msgspec.Struct, eq=False):
         digest = await asyncio.to_thread(body_digest, body) if len(body) > THREAD_BYTES else body_digest(body)
         scope = self.scope
         signed = SignedRequest(scope["method"], scope["raw_path"], scope["query_string"], headers, body_sha256=digest)
-        return authenticate(signed, live.credentials, now, region)
+        return authenticate(signed, live.credentials, now, region, AT_DOORS)
 
     async def stream(self, pieces: AsyncGenerator[bytes]) -> None:
         """Pieces as they come; a reader that stops or leaves ends the upstream through `aclose`."""

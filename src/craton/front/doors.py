@@ -1,17 +1,19 @@
-"""Craton's own paths beside the AWS operations: `/health`, `/craton/operations`, `/craton/reset`, the vendors' doors.
+"""Craton's own paths beside the AWS operations: `/health`, `/craton/operations` and the like, the vendors' doors.
 
-`/health` is open to everybody; `/craton/operations` to the machine itself, else it needs a signature; `/craton/reset`
-exists only on an ephemeral server and only for the machine itself (DESIGN, part 7).
+`/health`, and a HEAD for the root of a door, are open to everybody; `/craton/operations` and `/craton/targets` to the
+machine itself, else it needs a signature; `/craton/explain` always needs one; `/craton/reset` exists only on an
+ephemeral server and only for the machine itself (DESIGN, part 7).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import msgspec
 
 from craton.context import App
+from craton.features.inference.targets import report
 from craton.front import body as http
 from craton.front.pipeline import Pipeline
 
@@ -33,16 +35,37 @@ class Doors:
 
     Args:
         vendors: gives the vendors' doors; asked when the first request comes to one.
+        more: further paths of the machine itself, by method and path (`stage_doors`).
+        rooted: the services whose operations all stand at `/`.
     """
 
-    def __init__(self, app: App, pipeline: Pipeline, vendors: Callable[[], Door]) -> None:
+    def __init__(
+        self,
+        app: App,
+        pipeline: Pipeline,
+        vendors: Callable[[], Door],
+        more: Mapping[tuple[str, str], Door] | None = None,
+        rooted: Door | None = None,
+    ) -> None:
         self.app = app
         self.pipeline = pipeline
         self.vendors = vendors
-        self.open: dict[tuple[str, str], Door] = {("GET", "/health"): self.health, ("HEAD", "/health"): self.health}
-        self.own: dict[tuple[str, str], Door] = {("GET", "/craton/operations"): self.operations}
+        self.open: dict[tuple[str, str], Door] = {
+            ("GET", "/health"): self.health,
+            ("HEAD", "/health"): self.health,
+            **{("HEAD", path): self.look for path in ("/", "/anthropic", "/anthropic/", "/openai/v1")},
+        }
+        self.own: dict[tuple[str, str], Door] = {
+            ("GET", "/craton/operations"): self.operations,
+            ("GET", "/craton/targets"): self.targets,
+        }
+        # Open to every address, since it asks for a signature itself.
+        self.open["POST", "/craton/explain"] = self.explain
+        if rooted is not None:
+            self.open.update({("GET", "/"): rooted, ("POST", "/"): rooted})
         if app.settings.ephemeral:
             self.own["POST", "/craton/reset"] = self.reset
+        self.own.update(more or {})
         self.paths = frozenset(path for _, path in (*self.open, *self.own))
 
     def __call__(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> Coroutine[Any, Any, None]:
@@ -58,8 +81,23 @@ class Doors:
     async def health(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
         await http.answer(send, 200, [JSON], b'{"status":"ok"}')
 
+    async def look(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
+        """A vendor's client looks whether somebody is there; what is signed asks for a bucket of that name."""
+        is_signed = scope["headers"].get(b"authorization", b"").startswith(b"AWS4")
+        await (self.pipeline if is_signed else self.health)(scope, receive, send)
+
     async def operations(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
         await http.answer(send, 200, [JSON], msgspec.json.encode({"operations": self.app.operations()}))
+
+    async def targets(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
+        mine = report.rows(self.app.live.routes, self.app.clock.monotonic())
+        everybodys = await self.app.supervisor.targets(msgspec.to_builtins(mine))
+        await http.answer(send, 200, [JSON], msgspec.json.encode({"targets": everybodys}))
+
+    async def explain(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
+        from craton.front.explain_door import ExplainDoor  # most servers are never asked
+
+        await ExplainDoor(self.app, self.pipeline.report)(scope, receive, send)
 
     async def reset(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
         await self.app.supervisor.reset()

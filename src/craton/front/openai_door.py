@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
-from craton.front.door_chat import Manner, answer, off_the_loop
+from craton.context import Call
+from craton.features.inference.routes import Resolved
+from craton.front.door_chat import Manner, answer, off_the_loop, speaks
 from craton.front.door_faults import OPENAI, DoorFault
 from craton.front.door_request import Asked, Events, Whole
 from craton.models.canon.request import ConverseRequest
@@ -18,10 +20,11 @@ from craton.models.dialects.openai_chat.dialect import OpenAIChat
 # What else OpenAI has under /v1; told apart from what nobody has.
 NOT_BUILT = frozenset(
     {
-        "assistants", "audio", "batches", "completions", "containers", "conversations", "embeddings", "evals", "files",
+        "assistants", "audio", "batches", "chat", "completions", "containers", "conversations", "evals", "files",
         "fine_tuning", "images", "moderations", "realtime", "responses", "threads", "uploads", "vector_stores", "videos",
     }
 )  # fmt: skip
+_LABELS = ("metadata", "store")
 _ONE_CHOICE = "Only one choice is made per request: n must be 1."
 _TEXT_ALONE = "Answers are text: modalities must be ['text']."
 _OLD_FUNCTIONS = "functions and function_call are not supported. Use tools and tool_choice."
@@ -43,7 +46,15 @@ def data_line(chunk: bytes) -> bytes:
     return b"data: %b\n\n" % chunk
 
 
-MANNER = Manner(_DIALECT, data_line, b"data: [DONE]\n\n", OPENAI)
+def keep_labels(call: Call, resolved: Resolved, request: ConverseRequest) -> None:
+    """Leave labels for answers that OpenAI keeps to targets that speak its schema; a `metadata` of Anthropic's differs."""
+    fields = request.additional_model_request_fields
+    if fields and not speaks(resolved, "openai."):
+        for name in _LABELS:
+            fields.pop(name, None)
+
+
+MANNER = Manner(_DIALECT, data_line, b"data: [DONE]\n\n", OPENAI, keep_labels)
 
 
 async def chat_completions(asked: Asked) -> Whole | Events:

@@ -13,20 +13,38 @@ from typing import Any
 
 from craton.aws.wire.model import Operation, Service
 from craton.context import App
-from craton.front import anthropic_door, door_models, openai_door
+from craton.front import (
+    anthropic_door,
+    door_embeddings,
+    door_images,
+    door_kept,
+    door_models,
+    door_responses,
+    openai_door,
+)
 from craton.front import body as http
-from craton.front.door_faults import ANTHROPIC, OPENAI, DoorFault, Shape
+from craton.front.door_faults import ANTHROPIC, OPENAI, RESPONSES, DoorFault, Shape
 from craton.front.door_request import DoorRequest, Exchange, Found
 from craton.front.doors import VENDORS
 from craton.front.pipeline import new_request_id
 
 Table = Mapping[str, Mapping[str, tuple[Exchange, str]]]
 
-_MODEL = "models/"
+_ID = "{id}"
 _ONE_MODEL = "models/{id}"
+_RESPONSES = "responses"
 # Path below /v1 → method → what serves it, and the AWS operation that it is a form of.
 _OPENAI: Table = {
     "chat/completions": {"POST": (openai_door.chat_completions, "Converse")},
+    _RESPONSES: {"POST": (door_responses.create, "Converse")},
+    "responses/input_tokens": {"POST": (door_responses.count, "CountTokens")},
+    "responses/{id}": {"GET": (door_kept.retrieve, "Converse"), "DELETE": (door_kept.delete, "Converse")},
+    "responses/{id}/input_items": {"GET": (door_kept.input_items, "Converse")},
+    "responses/{id}/cancel": {"POST": (door_kept.cancel, "Converse")},
+    "embeddings": {"POST": (door_embeddings.create, "InvokeModel")},
+    "images/generations": {"POST": (door_images.generate, "InvokeModel")},
+    "images/edits": {"POST": (door_images.edit, "InvokeModel")},
+    "images/variations": {"POST": (door_images.vary, "InvokeModel")},
     "models": {"GET": (door_models.openai_list, "ListFoundationModels")},
     _ONE_MODEL: {"GET": (door_models.openai_one, "GetFoundationModel")},
 }
@@ -86,9 +104,7 @@ class VendorDoors:
 
     def find(self, vendor: Vendor, method: str, rest: str) -> Found:
         """The exchange for a path below /v1. Raises DoorFault."""
-        key, last = rest, ""
-        if rest.startswith(_MODEL) and len(rest) > len(_MODEL):
-            key, last = _ONE_MODEL, rest[len(_MODEL) :]
+        key, last = (rest, "") if rest in vendor.table else templated(vendor.table, rest)
         row = vendor.table.get(key)
         where = f"{method} /v1/{rest[:128]}"
         if row is None:
@@ -98,7 +114,19 @@ class VendorDoors:
         if method not in row:
             raise DoorFault("method", f"Not allowed: {where}. Use {', '.join(row)}.")
         exchange, operation = row[method]
-        return Found(exchange, self.operations[operation], last)
+        shape = RESPONSES if key.startswith(_RESPONSES) else None
+        return Found(exchange, self.operations[operation], last, shape)
+
+
+def templated(table: Table, rest: str) -> tuple[str, str]:
+    """The key of the table with an id in it that a path fits, and the id; a model's may hold slashes."""
+    for key in table:
+        before, template, after = key.partition(_ID)
+        if template and rest.startswith(before) and rest.endswith(after):
+            ident = rest[len(before) : len(rest) - len(after)]
+            if ident and (key == _ONE_MODEL or "/" not in ident):
+                return key, ident
+    return rest, ""
 
 
 def at_door(path: str) -> bool:
@@ -106,7 +134,7 @@ def at_door(path: str) -> bool:
     return path.startswith(VENDORS)
 
 
-def at(path: str, headers: list[tuple[bytes, bytes]]) -> tuple[Vendor, str]:
+def at(path: str, headers: Mapping[bytes, bytes]) -> tuple[Vendor, str]:
     """Whose door a path is, and what comes after /v1/."""
     for vendor in _VENDORS.values():
         if path.startswith(vendor.prefix):

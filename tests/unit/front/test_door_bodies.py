@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from craton.features.inference import rules
+from craton.features.inference import media, rules
 from craton.features.inference.routes import UNLIMITED
-from craton.front import anthropic_door, openai_door
+from craton.front import anthropic_door, door_chat, openai_door
 from craton.front.door_chat import document_name, settle
 from craton.front.door_faults import DoorFault
 from craton.models.canon.content import ContentBlock, Message
@@ -57,7 +57,7 @@ def test_empty_texts_are_left_out_but_never_all_that_a_user_said() -> None:
 def test_a_documents_name_is_one_that_bedrock_takes(given: str, kept: str) -> None:
     """The file's name as far as it can be kept."""
     assert document_name(given) == kept
-    assert rules._DOCUMENT_NAME.fullmatch(kept)
+    assert media._DOCUMENT_NAME.fullmatch(kept)
 
 
 def body(**members: Any) -> bytes:
@@ -106,6 +106,6 @@ def test_anthropics_system_messages_go_to_the_system_prompt() -> None:
 
 def test_an_event_has_the_name_of_its_type() -> None:
     """As the SDK looks for it."""
-    assert anthropic_door.named_event(b'{"type":"message_stop"}') == (
+    assert door_chat.named_event(b'{"type":"message_stop"}') == (
         b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
     )

@@ -60,6 +60,14 @@ def doors() -> VendorDoors:
         ("POST", "/v1/messages/count_tokens", "CountTokens", ""),
         ("GET", "/v1/models", "ListFoundationModels", ""),
         ("GET", "/v1/models/a/b", "GetFoundationModel", "a/b"),
+        ("POST", "/v1/responses", "Converse", ""),
+        ("POST", "/openai/v1/responses/input_tokens", "CountTokens", ""),
+        ("GET", "/v1/responses/resp_1", "Converse", "resp_1"),
+        ("DELETE", "/v1/responses/resp_1", "Converse", "resp_1"),
+        ("GET", "/v1/responses/resp_1/input_items", "Converse", "resp_1"),
+        ("POST", "/v1/embeddings", "InvokeModel", ""),
+        ("POST", "/v1/images/generations", "InvokeModel", ""),
+        ("POST", "/v1/images/edits", "InvokeModel", ""),
     ],
 )
 def test_a_path_has_its_exchange(doors: VendorDoors, method: str, path: str, operation: str, rest: str) -> None:
@@ -74,8 +82,9 @@ def test_a_path_has_its_exchange(doors: VendorDoors, method: str, path: str, ope
     [
         ("GET", "/v1/chat/completions", "method"),
         ("DELETE", "/v1/models/x", "method"),
-        ("POST", "/v1/responses", "not_built"),
-        ("POST", "/v1/images/generations", "not_built"),
+        ("POST", "/v1/audio/speech", "not_built"),
+        ("POST", "/v1/responses/compact", "method"),
+        ("POST", "/v1/responses/a/b/input_items", "not_built"),
         ("POST", "/v1/messages/batches", "not_built"),
         ("POST", "/v1/nothing", "unknown_url"),
         ("GET", "/v1/models/", "unknown_url"),
