@@ -84,7 +84,6 @@ class Exchange(Turn):
     def _begin(self, data: bytes, *, whole: bool) -> bytes:
         """The head and the first piece of the body. Raises ValueError for a header that would break out of its line."""
         status, headers = self._head or (500, [])
-        self._sent = True
         lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
         has_length = False
         for name, value in headers:
@@ -108,6 +107,7 @@ class Exchange(Turn):
         head = b"".join(lines)
         if head.count(b"\n") != len(lines):
             raise ValueError("a header holds a line break")
+        self._sent = True
         if bodiless:
             return head + b"\r\n"
         if self._chunked:

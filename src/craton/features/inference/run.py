@@ -6,7 +6,8 @@ frames and headers the service's. Knows no vendor and no HTTP.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Coroutine
+import re
+from collections.abc import AsyncGenerator, Coroutine, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,6 +29,7 @@ from craton.models.providers.provider import Attempt
 INVOKE = "bedrock:InvokeModel"
 INVOKE_STREAM = "bedrock:InvokeModelWithResponseStream"
 COUNT = "bedrock:CountTokens"
+_UNPRINTABLE = re.compile(rb"[^ -~]")
 _MODES = {b"strict": "strict", b"lenient": "lenient"}
 
 
@@ -81,9 +83,14 @@ def tell(call: Call, target: Target, ledger: Ledger) -> None:
     if target.standin:
         call.response_headers.append((b"x-craton-standin", (ledger.standin or target.standin).encode()))
     if ledger.dropped:
-        call.response_headers.append((b"x-craton-dropped", ", ".join(ledger.dropped).encode("ascii", "replace")))
+        call.response_headers.append((b"x-craton-dropped", listed(ledger.dropped)))
     if ledger.emulated:
-        call.response_headers.append((b"x-craton-emulated", ", ".join(ledger.emulated).encode("ascii", "replace")))
+        call.response_headers.append((b"x-craton-emulated", listed(ledger.emulated)))
+
+
+def listed(names: Iterable[str]) -> bytes:
+    """Names as a header's value. Some are the caller's own words, which must not break out of the line."""
+    return _UNPRINTABLE.sub(b"?", ", ".join(names).encode("ascii", "replace"))
 
 
 def elapsed_ms(call: Call) -> int:

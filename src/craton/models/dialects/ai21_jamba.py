@@ -36,7 +36,7 @@ from craton.models.dialects.dialect import Ledger, Outgoing, Shown
 from craton.models.dialects.extras import Schema, merge
 from craton.models.dialects.malformed import decode_native, decode_reply, malformed
 from craton.models.dialects.plain_text import result_text
-from craton.models.dialects.tool_calls import INVALID_TOOL_USE, arguments, tool_use_id
+from craton.models.dialects.tool_calls import answered, arguments, tool_use_id
 from craton.models.dialects.turns import (
     config_or_none,
     drop_output_config,
@@ -194,7 +194,8 @@ class AI21Jamba:
         if not native.choices:
             raise model_error()
         first = native.choices[0]
-        content = _read_said(first.message.content, first.message.tool_calls)
+        cut = first.finish_reason == "length"
+        content = _read_said(first.message.content, first.message.tool_calls, cut=cut)
         reason = STOP_REASONS.get(first.finish_reason or "stop", "end_turn")
         return assistant_reply(content, reason, _used(native.usage))
 
@@ -243,17 +244,16 @@ def _read_messages(native: Body) -> tuple[list[SystemBlock], list[Message]]:
     return system, turns
 
 
-def _read_said(text: str | None, calls: list[Call] | None, at: str = "") -> list[ContentBlock]:
-    """An assistant's words and calls; `at` is where the calls lie in a caller's body, "" in an upstream's reply."""
+def _read_said(text: str | None, calls: list[Call] | None, at: str = "", *, cut: bool = False) -> list[ContentBlock]:
+    """An assistant's words and calls; `at` is where the calls lie in a caller's body, "" in an upstream's reply.
+
+    `cut`: that reply ended at its limit of tokens.
+    """
     blocks = [ContentBlock(text=text or "")] if text or not calls else []
     for index, call in enumerate(calls or ()):
-        given = arguments(call.function.arguments)
+        given = arguments(call.function.arguments) if at else answered(call.function.arguments, cut=cut)
         if given is None:
-            raise (
-                malformed(f"{at}/{index}/function/arguments: expected a JSON object")
-                if at
-                else model_error(INVALID_TOOL_USE)
-            )
+            raise malformed(f"{at}/{index}/function/arguments: expected a JSON object")
         blocks.append(ContentBlock(tool_use=ToolUseBlock(tool_use_id(call.id), call.function.name, given)))
     return blocks
 

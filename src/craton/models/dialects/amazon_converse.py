@@ -16,6 +16,7 @@ from craton.models.canon.events import BlockDelta, StreamEvent
 from craton.models.canon.reply import ConverseReply, Metrics, usage
 from craton.models.canon.request import ConverseRequest
 from craton.models.dialects.dialect import InvocationMetrics, Outgoing, Shown
+from craton.models.dialects.extras import asked
 from craton.models.dialects.malformed import decode_native, decode_reply
 
 CUT_SHORT = "The model's answer ended before it was complete."
@@ -47,12 +48,22 @@ class AmazonConverse:
         return decode_native(_BODY, body)
 
     def write_request(self, request: ConverseRequest, out: Outgoing) -> bytes:
-        """The model's id stands in the path. Guardrails and prompts are resources of the caller's own account here."""
+        """The model's id stands in the path. Guardrails and prompts are resources of the caller's own account here.
+
+        Extra fields go as they are, but for those of a call (`stream_options`): models refuse what they do not know.
+        """
         if request.guardrail_config is not None:
             out.ledger.drop("guardrailConfig")
         if request.prompt_variables is not None:
             out.ledger.drop("promptVariables")
-        return _encode(msgspec.structs.replace(request, model_id="", guardrail_config=None, prompt_variables=None))
+        written = msgspec.structs.replace(
+            request,
+            model_id="",
+            guardrail_config=None,
+            prompt_variables=None,
+            additional_model_request_fields=asked(request.additional_model_request_fields),
+        )
+        return _encode(written)
 
     def read_reply(self, body: bytes) -> ConverseReply:
         reply = decode_reply(_REPLY, body)

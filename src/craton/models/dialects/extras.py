@@ -81,6 +81,13 @@ class Schema(msgspec.Struct, frozen=True):
     open: bool = False
 
 
+def asked(extras: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The extra fields without those that only say how a call was made, for a target that takes all others as they are."""
+    if extras is None or _SILENT.isdisjoint(extras):
+        return extras
+    return {name: value for name, value in extras.items() if name not in _SILENT} or None
+
+
 def merge(extras: dict[str, Any] | None, schema: Schema, body: Body, ledger: Ledger) -> None:
     """Write extra fields into a body whose canonical members are already there."""
     for name, value in (extras or {}).items():

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from craton.aws.wire.faults import validation
+from craton.aws.wire.faults import model_error, validation
 
 # Bedrock's own text for arguments that are no JSON object (reference: errors.md).
 INVALID_TOOL_USE = (
@@ -44,6 +44,18 @@ def arguments(given: Any) -> Raw | None:
         return None
     text = given.strip()
     return _EMPTY if not text or text == "null" else json_object(text)
+
+
+def answered(given: Any, *, cut: bool) -> Raw:
+    """The arguments of a call in an upstream's reply; `cut`: the reply ended at its limit of tokens.
+
+    A call that the limit cut short has no input, as with Claude on Bedrock: the stop reason tells the program why.
+    Raises ModelErrorException for anything else that is no JSON object.
+    """
+    found = arguments(given)
+    if found is None and not cut:
+        raise model_error(INVALID_TOOL_USE)
+    return _EMPTY if found is None else found
 
 
 def json_object(text: str) -> Raw | None:

@@ -30,7 +30,7 @@ from craton.models.dialects.cohere_chat_v2.stream import (
 from craton.models.dialects.dialect import Ledger, Outgoing, Shown
 from craton.models.dialects.extras import ROOT, Body, Schema, merge
 from craton.models.dialects.malformed import decode_native, decode_reply
-from craton.models.dialects.tool_calls import INVALID_TOOL_USE, arguments, output_schema, tool_use_id
+from craton.models.dialects.tool_calls import answered, output_schema, tool_use_id
 from craton.models.dialects.turns import config_or_none, reply_text, system_text, write_config
 
 
@@ -177,9 +177,7 @@ class CohereChatV2:
         message = native.message
         blocks = turns.read_said(message.content, message.tool_plan)
         for call in message.tool_calls or ():
-            given = arguments(call.function.arguments)
-            if given is None:
-                raise model_error(INVALID_TOOL_USE)
+            given = answered(call.function.arguments, cut=reason == "MAX_TOKENS")
             blocks.append(ContentBlock(tool_use=ToolUseBlock(tool_use_id(call.id), call.function.name, given)))
         blocks = blocks or [ContentBlock(text="")]
         reply = assistant_reply(blocks, STOP_REASONS.get(reason, "end_turn"), read_usage(native.usage))

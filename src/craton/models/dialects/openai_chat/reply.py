@@ -18,7 +18,7 @@ from craton.models.dialects.dialect import Shown
 from craton.models.dialects.openai_chat import schema as native
 from craton.models.dialects.openai_chat.content import reasoning_block
 from craton.models.dialects.plain_text import cited_text
-from craton.models.dialects.tool_calls import INVALID_TOOL_USE, arguments, tool_use_id
+from craton.models.dialects.tool_calls import answered, tool_use_id
 
 _read = msgspec.json.Decoder(native.Reply).decode
 
@@ -96,7 +96,7 @@ def read_reply(body: bytes, head_tag: str) -> ConverseReply:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise model_error(UNREADABLE) from None
     choice = read.choices[0]
-    blocks = _read_message(choice.message, head_tag)
+    blocks = _read_message(choice.message, head_tag, cut=choice.finish_reason == "length")
     tools = bool(choice.message.tool_calls)
     reason, sequence = stop_reason(choice.finish_reason or "stop", choice.stop_reason, tools=tools)
     if choice.message.refusal and reason == "end_turn":
@@ -107,7 +107,7 @@ def read_reply(body: bytes, head_tag: str) -> ConverseReply:
     return reply
 
 
-def _read_message(message: native.ReplyMessage, head_tag: str) -> list[ContentBlock]:
+def _read_message(message: native.ReplyMessage, head_tag: str, *, cut: bool) -> list[ContentBlock]:
     if type(message.content) is str and message.content and not (head_tag or message.tool_calls):
         thoughts = message.reasoning_content or message.reasoning
         if not thoughts:  # what nearly every answer is
@@ -119,9 +119,7 @@ def _read_message(message: native.ReplyMessage, head_tag: str) -> list[ContentBl
     if text:
         blocks.append(ContentBlock(text=text))
     for call in message.tool_calls or ():
-        given = arguments(call.function.arguments)
-        if given is None:
-            raise model_error(INVALID_TOOL_USE)
+        given = answered(call.function.arguments, cut=cut)
         blocks.append(ContentBlock(tool_use=ToolUseBlock(tool_use_id(call.id), call.function.name, given)))
     return blocks
 

@@ -14,7 +14,7 @@ from craton.models.dialects.openai_responses import schema as native
 from craton.models.dialects.openai_responses import seal
 from craton.models.dialects.openai_responses.frame import Frame, ended_status
 from craton.models.dialects.plain_text import cited_text
-from craton.models.dialects.tool_calls import INVALID_TOOL_USE, arguments, tool_use_id
+from craton.models.dialects.tool_calls import answered, tool_use_id
 
 Json = dict[str, Any]
 
@@ -37,7 +37,8 @@ def read_reply(body: bytes) -> ConverseReply:
         items = [item for raw in read.output if (item := shown_item(raw)) is not None]
     except msgspec.DecodeError:
         raise model_error() from None
-    blocks = [block for item in items if (block := _read_item(item)) is not None]
+    cut = stop_reason(read, tools=False) == "max_tokens"
+    blocks = [block for item in items if (block := _read_item(item, cut=cut)) is not None]
     tools = any(block.tool_use is not None for block in blocks)
     return assistant_reply(blocks, stop_reason(read, tools=tools), read_usage(read.usage))
 
@@ -76,14 +77,12 @@ def read_usage(found: native.Usage | None) -> Usage:
     return usage(rest, found.output_tokens, cached, written)
 
 
-def _read_item(item: native.OutputItem) -> ContentBlock | None:
+def _read_item(item: native.OutputItem, *, cut: bool) -> ContentBlock | None:
     """None for reasoning of which nothing is shown and nothing needed."""
     if item.type == "message":
         return ContentBlock(text="".join(part.text or part.refusal for part in item.content or ()))
     if item.type == "function_call":
-        given = arguments(item.arguments)
-        if given is None:
-            raise model_error(INVALID_TOOL_USE)
+        given = answered(item.arguments, cut=cut)
         return ContentBlock(tool_use=ToolUseBlock(tool_use_id(item.call_id), item.name, given))
     if item.type == "reasoning":
         text = "".join(part.text for part in item.summary or item.content or ())
