@@ -22,14 +22,23 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from tests.acceptance import rawhttp
-from tests.acceptance.relay import Relay, certificate
 from tests.acceptance.serving import CLAUDE, GPT, HELLO, Served, serving
+from tests.integration.front import certificates
 from tests.running import ACCESS_KEY, SECRET_KEY
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("home")) as running:
+    """With TLS, since boto3 sends keys over nothing else."""
+    home = tmp_path_factory.mktemp("home")
+    certificates.put(home / "tls")
+    with serving(home, certificates.config(home / "tls")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("plain")) as running:
         yield running
 
 
@@ -84,16 +93,9 @@ class Program:
         )
 
 
-@pytest.fixture(scope="module")
-def tls(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    pem = certificate(tmp_path_factory.mktemp("tls"))
-    with Relay(served.server.port, pem) as relay:
-        yield relay.url, pem
-
-
 @pytest.fixture
-def program(tls: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> Program:
-    return Program(*tls, monkeypatch)
+def program(served: Served, monkeypatch: pytest.MonkeyPatch) -> Program:
+    return Program(served.server.url, served.server.home / "tls" / "ca.pem", monkeypatch)
 
 
 def test_a_long_term_key_opens_both_services(long_term: str, program: Program) -> None:
@@ -110,22 +112,22 @@ def test_a_key_streams(long_term: str, program: Program) -> None:
     assert "".join(texts) == "Echo: Hello"
 
 
-def test_the_anthropic_sdk_takes_a_key(served: Served, long_term: str) -> None:
+def test_the_anthropic_sdk_takes_a_key(plain: Served) -> None:
     """It sends a key over plain HTTP as well."""
     with anthropic.AnthropicBedrock(
-        base_url=served.server.url, aws_region="us-east-1", api_key=long_term, max_retries=0
+        base_url=plain.server.url, aws_region="us-east-1", api_key=create(plain)[1], max_retries=0
     ) as client:
         reply = client.messages.create(model=CLAUDE, max_tokens=20, messages=[{"role": "user", "content": "Hello"}])
     assert reply.content[0].text == "Echo: Hello"
 
 
-def test_a_key_is_no_proof_for_the_agents_services(served: Served, long_term: str) -> None:
+def test_a_key_is_no_proof_for_the_agents_services(plain: Served) -> None:
     """Its services take signatures alone, so a bearer token counts as no credentials."""
     target = "/agents/?maxResults=5"
     data = rawhttp.head(
-        served.server, "POST", target, [("Authorization", f"Bearer {long_term}"), ("Content-Length", "2")]
+        plain.server, "POST", target, [("Authorization", f"Bearer {create(plain)[1]}"), ("Content-Length", "2")]
     )
-    answer = rawhttp.exchange(served.server, data + b"{}")
+    answer = rawhttp.exchange(plain.server, data + b"{}")
     rawhttp.refused(answer, 403, "MissingAuthenticationTokenException", "Missing Authentication Token")
 
 

@@ -16,6 +16,7 @@ import msgspec
 from craton.config import ModelTable, Settings, TargetTable, secret
 from craton.features.inference import kinds
 from craton.features.inference.kinds import KINDS
+from craton.features.inference.retention import Modes
 from craton.features.inference.routes import UNLIMITED, Retrying, Route, Routes, Target
 from craton.features.inference.targets.state import BreakerRules
 from craton.features.inference.targets.states import States
@@ -77,7 +78,8 @@ class Compiler:
             found += self.standins_of_kinds(list(models.values()), taken)
         if self.stage is not None:
             found = [self.staged(route, self.stage) for route in found]
-        return Routes(self.catalog, found, relaxed=self.settings.file.compat.relaxed)
+        modes = Modes(self.settings.file.retention.mode)
+        return Routes(self.catalog, found, relaxed=self.settings.file.compat.relaxed, modes=modes)
 
     def provider(self, upstream: Upstream) -> Provider:
         # All but the model: it comes with each attempt, so one pool serves every model of a server.
@@ -127,7 +129,7 @@ class Compiler:
             state = self.states.apart(REHEARSED, state.gate)
         return Target(
             provider, upstream.model, given.weight, given.fallback, given.timeout_s, quirks=dict(given.quirks),
-            first_byte_s=given.first_byte_timeout_s, state=state,
+            first_byte_s=given.first_byte_timeout_s, state=state, retains_data=given.retains_data,
         )  # fmt: skip
 
     def recorded(self, provider: Provider, model_id: str, upstream: Upstream, terms: Taping) -> Provider:

@@ -44,9 +44,12 @@ def profile_arn(account: str, region: str, profile_id: str) -> str:
 
 def stored_profiles(store: Reader) -> list[StoredProfile]:
     """The profiles of all accounts and regions, oldest first."""
-    rows = all_rows(store, KIND)
-    read = [(row, row.read(ProfileBody)) for row in rows]
-    return [StoredProfile(row.account, row.region, row.id, body.source, body.tags) for row, body in read]
+    return [profile_of(row) for row in all_rows(store, KIND)]
+
+
+def profile_of(row: Resource) -> StoredProfile:
+    body = row.read(ProfileBody)
+    return StoredProfile(row.account, row.region, row.id, body.source, body.tags)
 
 
 def all_rows(store: Reader, kind: str) -> list[Resource]:

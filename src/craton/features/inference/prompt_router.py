@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from craton.features.inference.profiles import all_rows
-from craton.infra.store.port import Reader
+from craton.infra.store.port import Reader, Resource
 from craton.models.catalog.rows import Catalog, partition
 
 KIND = "prompt-router"
@@ -85,12 +85,13 @@ def router_arn(account: str, region: str, router_id: str, kind: str = KIND) -> s
 
 def stored_routers(store: Reader) -> list[StoredRouter]:
     """The routers of all accounts and regions, oldest first."""
-    found = []
-    for row in all_rows(store, KIND):
-        body = row.read(RouterBody)
-        pair = pair_of(body.models, body.fallback)
-        found.append(StoredRouter(row.account, row.region, row.id, pair, body.fallback, body.difference, body.tags))
-    return found
+    return [router_of(row) for row in all_rows(store, KIND)]
+
+
+def router_of(row: Resource) -> StoredRouter:
+    body = row.read(RouterBody)
+    pair = pair_of(body.models, body.fallback)
+    return StoredRouter(row.account, row.region, row.id, pair, body.fallback, body.difference, body.tags)
 
 
 def pair_of(models: list[str], fallback: str) -> tuple[str, str]:

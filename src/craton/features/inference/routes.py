@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from craton.aws.access.keys import NOTHING
 from craton.aws.wire.faults import Fault, access_denied, validation
@@ -17,6 +17,7 @@ from craton.features.inference.profiles import StoredProfile, profile_arn
 from craton.features.inference.prompt_router import DEFAULT_KIND as DEFAULT_ROUTER
 from craton.features.inference.prompt_router import DEFAULTS, StoredRouter, default_router, router_arn
 from craton.features.inference.prompt_router import KIND as ROUTER
+from craton.features.inference.retention import Modes, StoredMode
 from craton.features.inference.targets.state import TargetState
 from craton.models.catalog.capabilities import Capabilities
 from craton.models.catalog.local import Kind
@@ -34,6 +35,9 @@ NO_ACCESS = "You don't have access to the model with the specified model ID."
 ASYNC_ONLY = "The model {id} makes videos and can only be invoked with StartAsyncInvoke."
 NO_STREAM = "The model is unsupported for streaming"
 _CACHED = 4096
+T = TypeVar("T", StoredProfile, StoredRouter)
+Owned = Mapping[str, T] | Iterable[T]
+"""What accounts own, by ARN or in any order."""
 _OF_AN_ACCOUNT = frozenset({PROFILE, ROUTER, DEFAULT_ROUTER})
 
 
@@ -42,6 +46,7 @@ class Target:
     """One upstream of a route. `standin` names the local model that answers in another's place, or is empty.
 
     `first_byte_s` is what a stream has until its first piece, 0 for `timeout_s`. `state` outlives the generation.
+    `retains_data` says that the vendor keeps what it is sent (`retention`).
     """
 
     provider: Provider
@@ -53,6 +58,7 @@ class Target:
     quirks: dict[str, object] = field(default_factory=dict)
     first_byte_s: float = 0.0
     state: TargetState = field(default_factory=TargetState)
+    retains_data: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +136,26 @@ class Routes:
         routes: Iterable[Route],
         *,
         relaxed: bool,
-        profiles: Iterable[StoredProfile] = (),
-        routers: Iterable[StoredRouter] = (),
+        profiles: Owned[StoredProfile] = (),
+        routers: Owned[StoredRouter] = (),
+        modes: Modes = Modes(),  # noqa: B008 - never changes
     ) -> None:
         self.catalog = catalog
         self.relaxed = relaxed
         self.by_id = {route.model_id: route for route in routes}
-        self.profiles = {profile.arn: profile for profile in profiles}
-        self.routers = {router.arn: router for router in routers}
+        self.profiles = by_arn(profiles)
+        self.routers = by_arn(routers)
+        self.modes = modes
         self._cache: dict[tuple[str, str, str], Resolved] = {}
 
-    def owning(self, profiles: Iterable[StoredProfile], routers: Iterable[StoredRouter]) -> Routes:
-        """The same routes with other application profiles and prompt routers."""
-        return Routes(self.catalog, self.by_id.values(), relaxed=self.relaxed, profiles=profiles, routers=routers)
+    def owning(
+        self, profiles: Owned[StoredProfile], routers: Owned[StoredRouter], modes: Iterable[StoredMode] = ()
+    ) -> Routes:
+        """The same routes with other application profiles, prompt routers and data retention modes."""
+        return Routes(
+            self.catalog, self.by_id.values(), relaxed=self.relaxed, profiles=profiles, routers=routers,
+            modes=self.modes.narrowed(modes),
+        )  # fmt: skip
 
     def resolve(self, name: str, account: str, region: str) -> Resolved:
         """Raises ValidationException as Bedrock does for an id that is unknown or needs an inference profile."""
@@ -164,6 +177,7 @@ class Routes:
             route = self.by_id.get(profile.model.model_id)
             if route is None:
                 raise access_denied(NO_ACCESS)
+            route = self.modes.allowed(route, account, region)
             return through_profile(route, profile.arn(region, account), profile.model_arns(region))
         if route is None:
             own = self.profiles.get(profile_arn(account, region, name))
@@ -172,6 +186,7 @@ class Routes:
             raise unroutable(name, self.catalog.find(name))
         if route.model is not None and id_needs_profile(route.model) and not self.relaxed:
             raise validation(refuse_bare_id(name))
+        route = self.modes.allowed(route, account, region)
         return Resolved(route, (foundation_model_arn(route.model_id, region),))
 
     def _resolve_arn(self, arn: str, account: str, region: str) -> Resolved:
@@ -224,6 +239,10 @@ class Routes:
         """The tags of an account's profile or router, empty for everything else."""
         found = self.profiles.get(arn) or self.routers.get(arn)
         return {} if found is None else found.tags
+
+
+def by_arn(owned: Owned[T]) -> Mapping[str, T]:
+    return owned if isinstance(owned, Mapping) else {one.arn: one for one in owned}
 
 
 def through_profile(route: Route, arn: str, models: list[str]) -> Resolved:

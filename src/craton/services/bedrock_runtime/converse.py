@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from craton.aws.wire.faults import validation
 from craton.context import Call, EventStream
-from craton.features.inference import converse_rules, run, terms
+from craton.features.inference import converse_rules, native_fields, run, terms
 from craton.features.inference.routes import Resolved
 from craton.models.canon.events import BlockDelta, MessageStop, StreamEvent, StreamMetadata
 from craton.models.canon.reply import ConverseReply
@@ -15,6 +15,8 @@ from craton.services.operation import operation
 
 def check(resolved: Resolved, request: ConverseRequest, *, streaming: bool) -> bool:
     """Bedrock's rules, and whether the request is plain (`run.check`): such ones have few to keep."""
+    if request.additional_model_request_fields is not None:
+        native_fields.lift(request, resolved.route.capabilities)
     plain = run.check(resolved, request, streaming=streaming)
     if not plain or request.guardrail_config is not None:
         converse_rules.check(request, resolved.route.capabilities)
