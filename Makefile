@@ -17,7 +17,7 @@ quickstart: $(VENV)/.base
 
 install: $(VENV)/.full
 
-test: $(VENV)/.full .tools/.ready
+test: $(VENV)/.full .tools/.ready .tools/.postgresql
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.full
@@ -48,12 +48,18 @@ $(VENV)/.base: pyproject.toml requirements.lock constraints.txt | $(VENV)/bin/py
 
 $(VENV)/.full: pyproject.toml requirements.lock constraints.txt | $(VENV)/bin/python
 	@echo "Installing Craton with every extra …"
-	$(PIP) -e '.[local,images,rag,documents,proxy,dev]'
+	$(PIP) -e '.[local,images,rag,documents,postgres,proxy,dev]'
 	@touch $@ $(VENV)/.base
 
 # Clients that test Craton from outside live in environments of their own, as a user has them.
 .tools/.ready: tests/acceptance/clients/requirements-awscli.txt tests/acceptance/clients/requirements-judges.txt tests/acceptance/clients/package-lock.json
 	tests/acceptance/clients/install
+	@touch $@
+
+# The store's tests start PostgreSQL servers of their own.
+.tools/.postgresql: tests/install-postgresql
+	tests/install-postgresql
+	@mkdir -p .tools
 	@touch $@
 
 clean:

@@ -11,17 +11,25 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
-from craton.aws.access.decide import decide
+from craton.aws.access.authority import Authority
+from craton.aws.access.keys import NOTHING
 
 if TYPE_CHECKING:
     from craton.aws.access.credentials import Credentials, Principal
+    from craton.aws.access.variables import Keys
     from craton.aws.wire.model import Operation
     from craton.config import Settings
+    from craton.infra.cipher.port import Cipher
+    from craton.infra.documents.port import Documents
+    from craton.infra.store.pages import PageTokens
+    from craton.infra.store.port import Reader, Transaction
     from craton.models.catalog.rows import Catalog
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -50,6 +58,43 @@ class Supervisor(Protocol):
         """Everything back to the state of a first start; returns when every worker has taken it up."""
         ...
 
+    async def targets(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What is known of the targets in every worker, `rows` being this one's; each row gets its `worker`."""
+        ...
+
+    async def keep_response(self, account: str, ident: str, body: bytes) -> bool:
+        """Keep an answer for its account; False if it is too large. The oldest go first."""
+        ...
+
+    async def kept_response(self, account: str, ident: str) -> bytes | None:
+        """What is kept under this id of this account."""
+        ...
+
+    async def forget_response(self, account: str, ident: str) -> bool:
+        """Whether it was there."""
+        ...
+
+
+class Storage(Protocol):
+    """The store as operations of the control plane use it: off the loop, and never in the path of an inference.
+
+    `work` runs in another thread and must be quick; what it raises is raised to the caller. It may run again from its
+    beginning when the database went away before anything was kept, so it must change nothing but the store.
+    """
+
+    @property
+    def pages(self) -> PageTokens:
+        """Issues and opens the nextToken of listings."""
+        ...
+
+    async def read(self, work: Callable[[Reader], T]) -> T:
+        """The result of reads that need no common moment."""
+        ...
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """The result of one transaction; when it is returned, the rows are kept and every worker lives by them."""
+        ...
+
 
 @dataclass(slots=True)
 class Live:
@@ -58,6 +103,7 @@ class Live:
     generation: int
     credentials: Credentials
     routes: Any  # features.inference.routes.Routes: a higher floor, so not named here
+    authority: Authority = field(default_factory=Authority)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +113,22 @@ class App:
     catalog: Catalog
     live: Live
     supervisor: Supervisor
+    storage: Storage
+    documents: Documents
     operations: Callable[[], list[dict[str, str]]] = field(repr=False)
+    audit: Any = None  # front.audited.Audit, where the configuration has one
+    quota: Any = None  # features.inference.quota.Quota, where the configuration has limits
+    vault: Any = None  # infra.identities.vault.Vault: what seals the keys of users and makes sessions
+    cipher: Cipher = None  # type: ignore[assignment]  # a test of the hot path goes without
 
 
 class Call(msgspec.Struct, eq=False):
     """One request: who calls, from where, since when, and the headers its answer gets.
 
-    `started_at` is in seconds of the monotonic clock; `report` takes an error that no caller may see.
+    `started_at` is in seconds of the monotonic clock; `report` takes an error that no caller may see. `scope` is the
+    connection's, as ASGI has it. `asked` is the decoded request where it is audited. `speaks` names
+    the native schema of the request's body; "" is an AWS operation's own. What conditions of policies may ask is
+    `aws.access.keys.Circumstances`.
     """
 
     app: App
@@ -84,15 +139,52 @@ class Call(msgspec.Struct, eq=False):
     headers: Mapping[bytes, bytes]
     started_at: float
     report: Callable[[BaseException], None]
+    scope: Mapping[str, Any] = {}
     response_headers: list[tuple[bytes, bytes]] = []
+    asked: Any = None
+    speaks: str = ""
 
     @property
     def account(self) -> str:
         return self.caller.account
 
-    def authorize(self, action: str, *resources: str) -> None:
-        """Raise AccessDeniedException unless the caller may do `action` on every one of `resources`."""
-        decide(self.caller, action, resources)
+    def authorize(self, action: str, *resources: str, given: Keys = NOTHING) -> None:
+        """Raise AccessDeniedException unless the caller may do `action` on every one of `resources`.
+
+        `given` are condition keys (in lower case) that the request itself brings, such as its tags.
+        """
+        self.app.live.authority.judge(self, action, [(resource, NOTHING) for resource in resources], given)
+
+    def authorize_some(self, action: str) -> None:
+        """Raise AccessDeniedException unless something lets the caller do `action` on anything at all.
+
+        For where the resource is not known before something was looked up: the resource is judged after that.
+        """
+        authority = self.app.live.authority
+        if not authority.may_sometimes(self.caller, action):
+            self.authorize(action, "*")
+
+    # --- what conditions of policies may ask ---
+
+    @property
+    def source_ip(self) -> str | None:
+        client = self.scope.get("client")
+        return client[0] if client else None
+
+    @property
+    def secure(self) -> bool:
+        return self.scope.get("scheme") == "https"
+
+    def now(self) -> datetime:
+        return self.app.clock.now()
+
+    def header(self, name: bytes) -> str | None:
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def resource_tags(self, resource: str) -> Mapping[str, str]:
+        tags: Mapping[str, str] = self.app.live.routes.tags(resource)
+        return tags
 
 
 Handler = Callable[[Call, Any], Awaitable[Any]]

@@ -8,37 +8,95 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Any
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 import msgspec
 
 from craton.aws.access.credentials import Credentials
-from craton.config import Settings
-from craton.features.hosting.registry import registered
+from craton.config import ConfigError, Settings
+from craton.features.hosting import registry
+from craton.features.inference import profiles, prompt_router, retention
+from craton.features.inference.retention import StoredMode
+from craton.infra.audit.keeper import Keeper
+from craton.infra.audit.log import Rules
+from craton.infra.cipher.keyring import Keyring
+from craton.infra.cipher.port import CipherError, RootUnavailable
+from craton.infra.cipher.root import RootKey, check_table, load_root
+from craton.infra.cipher.rows import sweep
 from craton.infra.compute.local import LocalModelHost
 from craton.infra.compute.port import ModelSpec
+from craton.infra.compute.sandbox import Sandbox
+from craton.infra.control.board import Board
 from craton.infra.control.home import RunDir
 from craton.infra.control.models import model_methods
+from craton.infra.control.quota import Buckets, quota_methods
+from craton.infra.control.responses import KeptResponses
 from craton.infra.control.server import Call, ControlServer, Methods
-from craton.infra.keys.bearer import snapshot as key_snapshot
+from craton.infra.identities.seal import ACCESS_KEYS, Sealer
+from craton.infra.identities.snapshot import Directory
+from craton.infra.store.mirror import Mirror
 from craton.infra.store.opening import open_store
+from craton.infra.store.parcels import Packing
 from craton.infra.store.port import Store, StoreError
-from craton.infra.store.watch import Watch, database_path
+from craton.infra.store.threaded import persistent
+from craton.infra.store.watch import StampWatch, StoreWatch, Watch, database_path
 from craton.models.catalog.local import LocalModel, boxed_models
+from craton.storing import check_shared_secret, shared_secret, store_url
+
+T = TypeVar("T")
 
 _LOOK_EVERY_S = 0.25
+_PATIENCE_S = 4.0
+_SWEEP_EVERY_S = 600.0
+"""How long a start or a write that is to be spread waits for a database that is away; workers wait longer for both."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """All that changes while workers run. `credentials` is a parcel with secrets: it travels a private socket only."""
+    """All that changes while workers run; after a reset workers forget what they know of targets and quotas.
+
+    `credentials` is a parcel with secrets: it travels a private socket only. `identities` is one as well (an encoded
+    `Identities`, empty for nobody), so that workers open it only when it is another.
+    """
 
     credentials: bytes
     models: list[LocalModel]
+    profiles: list[bytes] = []
+    routers: list[bytes] = []
+    identities: bytes = b""
+    modes: list[StoredMode] = []
+    resets: int = 0
 
 
-def store_url(settings: Settings) -> str:
-    """The configured store, or the home's own file."""
-    return settings.file.store.url or f"sqlite:///{settings.home_path / 'craton.db'}"
+def open_keyring(settings: Settings) -> Keyring:
+    """The keys' own encryption; the root key is read when it is first needed."""
+    table, store = settings.file.kms, settings.file.store
+    if store.secret and not settings.ephemeral and not (table.root_key or table.endpoint_url):
+        # Several homes on one store open each other's keys.
+        return Keyring(lambda: RootKey(shared_secret(settings, "kms root key")))
+    return Keyring(lambda: load_root(settings.home_path, table))
+
+
+def check_root(settings: Settings) -> None:
+    """A root key that the configuration names must be there at the start. Raises ConfigError, OSError."""
+    check_table(settings.file.kms)
+    if settings.file.kms.root_key or settings.file.kms.endpoint_url:
+        try:
+            load_root(settings.home_path, settings.file.kms)
+        except RootUnavailable as error:
+            raise ConfigError(f"[kms] {error}") from error
+
+
+def open_audit(settings: Settings) -> Keeper:
+    """The audit log, whose files are opened by its first record."""
+    table = settings.file.audit
+    rules = Rules(
+        segment_bytes=table.max_segment_bytes, keep_days=table.retention_days, durable=not settings.ephemeral
+    )
+    return Keeper(settings.audit_path, rules, lambda: datetime.now(UTC), settings.account, settings.region)
 
 
 class Supervision:
@@ -47,67 +105,142 @@ class Supervision:
     def __init__(self, settings: Settings, run: RunDir, roots: Credentials) -> None:
         self._settings = settings
         self._roots = roots
-        self._host = LocalModelHost(run.models, run.model_logs)
+        sandbox = Sandbox(settings.file.compute.sandbox, settings.home_path)
+        self._host = LocalModelHost(run.models, run.model_logs, sandbox=sandbox)
+        self._audit = open_audit(settings)
         self._url = store_url(settings)
         path = database_path(self._url)
-        self._watch = Watch(path) if path is not None else None
+        self._watch: StoreWatch = Watch(path) if path is not None else StampWatch(self._opened)
+        # All that may wait for the store; the loop, on which quotas and model processes live, must not.
+        self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._store: Store | None = None
+        self._mirror = Mirror()
+        self._directory = Directory(self._mirror)
+        self._profiles, self._routers = Packing(), Packing()
         self._models: dict[str, LocalModel] = {}
         self._published = b""
+        self._turn = asyncio.Lock()
+        self._resets = 0
+        self._responses = KeptResponses()
+        self._buckets = Buckets()
+        self._board = Board()
         self._looking: asyncio.Task[None] | None = None
+        self._sweeping: asyncio.Task[None] | None = None
+        self._keyring = open_keyring(settings)
 
     @property
     def methods(self) -> Methods:
-        return {**model_methods(self._host, self._spec), "reset": self._reset, "refresh": self._refresh}
+        own = {"reset": self._reset, "refresh": self._refresh}
+        kept = {**self._responses.methods, **self._board.methods, **quota_methods(self._buckets)}
+        kept.update(self._audit.methods)
+        return {**model_methods(self._host, self._spec), **kept, **own}
 
     async def start(self, control: ControlServer) -> None:
-        await self._publish(control)
+        if not isinstance(self._watch, Watch):
+            await self._ask(lambda: check_shared_secret(self._opened(), self._settings), _PATIENCE_S)
+        await self._publish(control, _PATIENCE_S)
         self._looking = asyncio.create_task(self._look(control), name="store watch")
+        self._sweeping = asyncio.create_task(self._sweep(), name="key sweep")
 
     async def stop(self) -> None:
-        if self._looking is not None:
-            self._looking.cancel()
+        for task in (self._looking, self._sweeping):
+            if task is not None:
+                task.cancel()
         await self._host.close()
+        await self._audit.close()
+        self._reading.shutdown(wait=False, cancel_futures=True)
         if self._store is not None:
             self._store.close()
 
     async def _look(self, control: ControlServer) -> None:
-        """Take up what other processes wrote, within a moment."""
+        """Take up what other processes and other servers wrote, within a moment."""
+        behind = lost = False
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             try:
-                if self._watch is not None and self._watch.changed():
+                behind = await self._ask(self._watch.changed) or behind
+                if behind:
                     await self._publish(control)
+                if lost:
+                    print("craton: the store can be read again", file=sys.stderr, flush=True)
+                behind = lost = False
             except StoreError as error:
-                # The last good snapshot holds; the next change, or the next look, tries again.
-                print(f"craton: the store could not be read: {error}", file=sys.stderr, flush=True)
+                # The last good snapshot holds; the next look tries again.
+                if not lost:
+                    print(f"craton: the store could not be read: {error}", file=sys.stderr, flush=True)
+                lost = True
 
-    async def _publish(self, control: ControlServer) -> None:
-        """Tell the workers, if there is news; returns when all of them live by it."""
-        snapshot = self._snapshot()
-        payload = msgspec.msgpack.encode(snapshot)
-        if payload == self._published:
-            return
-        self._models = {model.id: model for model in snapshot.models}
-        self._published = payload
-        await control.publish(payload)
+    async def _sweep(self) -> None:
+        """Wipe KMS keys whose deletion is over, and rotate those that are due; until cancelled."""
+        while True:
+            try:
+                if self._watch.exists():
+                    await self._ask(self._sweep_keys)
+            except (StoreError, CipherError, ConfigError, OSError) as error:
+                print(f"craton: KMS keys could not be swept: {error}", file=sys.stderr, flush=True)
+            await asyncio.sleep(_SWEEP_EVERY_S)
+
+    def _sweep_keys(self) -> None:
+        sweep(self._opened(), self._keyring, datetime.now(UTC))
+
+    async def _ask(self, work: Callable[[], T], patience_s: float = 0.0) -> T:
+        """The result of work with the store, tried for so long while the database is away."""
+        until = time.monotonic() + patience_s
+        return await asyncio.get_running_loop().run_in_executor(self._reading, persistent, work, until)
+
+    async def _publish(self, control: ControlServer, patience_s: float = 0.0) -> None:
+        """Tell the workers, if there is news; returns when all of them live by it.
+
+        One at a time: who finds its own write published already must not return before the workers have taken it up.
+        """
+        async with self._turn:
+            snapshot = await self._ask(self._snapshot, patience_s)
+            payload = msgspec.msgpack.encode(snapshot)
+            if payload == self._published:
+                return
+            self._models = {model.id: model for model in snapshot.models}
+            self._published = payload
+            await control.publish(payload)
 
     def _snapshot(self) -> Snapshot:
         models = {model.id: model for model in boxed_models()}
-        if self._store is None and (self._watch is None or self._watch.exists()):
+        if not self._watch.exists():  # nothing is made just to be looked at
+            return Snapshot(self._roots.encode(), list(models.values()), resets=self._resets)
+        store = self._opened()
+        self._mirror.look(store)
+        own = self._mirror.read(store, registry.KIND, registry.registration_of)
+        models.update((model.id, model) for account, model in own if account == self._settings.account)
+        return Snapshot(
+            credentials=self._directory.credentials(store, self._sealer, self._roots),
+            models=list(models.values()),
+            profiles=self._profiles.pack(self._mirror.read(store, profiles.KIND, profiles.profile_of)),
+            routers=self._routers.pack(self._mirror.read(store, prompt_router.KIND, prompt_router.router_of)),
+            identities=self._directory.identities(store),
+            modes=list(self._mirror.read(store, retention.KIND, retention.mode_of)),
+            resets=self._resets,
+        )
+
+    def _sealer(self) -> Sealer:
+        """What opens the secrets of users' access keys."""
+        return Sealer(shared_secret(self._settings, ACCESS_KEYS))
+
+    def _opened(self) -> Store:
+        """The store; called in its thread alone."""
+        if self._store is None:
             self._store = open_store(self._url, durable=not self._settings.ephemeral)
-        if self._store is not None:
-            models.update((model.id, model) for model in registered(self._store, self._settings.account))
-        return Snapshot(key_snapshot(self._store, self._roots).encode(), list(models.values()))
+        return self._store
 
     async def _refresh(self, call: Call) -> None:
         """`{}` → None once every worker lives by what the store holds now."""
-        await self._publish(call.server)
+        await self._publish(call.server, _PATIENCE_S)
 
     async def _reset(self, call: Call) -> None:
         """`{}` → None once everything is as after a first start. Model processes stay: they hold no state."""
-        if self._store is not None:
-            self._store.reset()
+        self._responses.clear()
+        self._buckets.reset()
+        self._resets += 1  # by which workers know that what they hold of their own must go as well
+        if self._watch.exists():
+            await self._ask(lambda: self._opened().reset())
         await self._publish(call.server)
 
     async def _spec(self, model_id: str) -> ModelSpec | None:
@@ -119,6 +252,7 @@ class Supervision:
             id=model.id,
             command=engine_command(model),
             env={"OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"},
+            reads=(model.directory,),
             threads=compute.threads,
             idle_timeout_s=compute.idle_timeout_s,
             start_timeout_s=compute.start_timeout_s,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,14 +62,22 @@ def converse_path(model_id: str, action: str = "converse") -> str:
     return f"/model/{model_id.replace(':', '%3A')}/{action}"
 
 
-def routes(up: FakeUpstream, extra: str = "") -> str:
-    """A `[[model]]` for every id above; `extra` goes into each target."""
+def routes(up: FakeUpstream, extra: str = "", also: Mapping[str, str] | None = None) -> str:
+    """A `[[model]]` for every id above; `extra` goes into each target. `also`: id → provider, each an upstream apart."""
     urls = {"anthropic": up.anthropic_url, "openai": up.openai_url}
-    return "".join(model_config(name, kind, urls[kind], extra=extra) for name, kind in PROVIDERS.items())
+    tables = [model_config(name, kind, urls[kind], extra=extra) for name, kind in PROVIDERS.items()]
+    tables += [model_config(name, kind, urls[kind], model=name, extra=extra) for name, kind in (also or {}).items()]
+    return "".join(tables)
 
 
 @contextmanager
-def serving(home: Path, config: str = "", *options: str, target: str = "", **more: Any) -> Iterator[Served]:
-    """A server with these further lines of configuration; `target` are lines for each model's target."""
-    with FakeUpstream() as up, Running(home, config + "\n" + routes(up, target), *options, **more) as server:
+def serving(
+    home: Path, config: str = "", *options: str, target: str = "", also: Mapping[str, str] | None = None, **more: Any
+) -> Iterator[Served]:
+    """A server with these further lines of configuration; `target` are lines for each model's target.
+
+    A vendor that says "wait" is asked all the same, since the next test is another story.
+    """
+    config += "\n[routing]\nheed_retry_after = false\n"
+    with FakeUpstream() as up, Running(home, config + routes(up, target, also), *options, **more) as server:
         yield Served(server, up)

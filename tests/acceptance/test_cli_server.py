@@ -103,7 +103,7 @@ def test_env_does_not_give_a_key_that_the_server_does_not_know(server: Served) -
 def test_operations_count_all_of_bedrock(server: Served) -> None:
     """The running server tells the status of all 240 operations, and so does the code without one."""
     rows = json.loads(craton("operations", "--json", "--home", str(server.home)).stdout)
-    assert len(rows) == 240
+    assert len([row for row in rows if row["service"].startswith("bedrock")]) == 240
     assert {"service": "bedrock-runtime", "operation": "Converse", "status": "real"} in rows
     assert json.loads(craton("operations", "--json", "--home", str(server.home / "none")).stdout) == rows
     table = craton("operations", "--home", str(server.home), "--service", "bedrock-runtime", "--status", "real").stdout

@@ -174,15 +174,23 @@ def test_accounts_and_regions_are_apart(served: Served, bedrock: Any) -> None:
     """Nobody sees, calls or deletes what is another's."""
     arn = profile(bedrock, "private")
     other, far = others(served), served.client("bedrock", region_name="us-west-2")
-    for client in (other, far):
+    not_theirs = ("AccessDeniedException", 403, "no resource-based policy allows")
+    for client, told in (
+        (other, not_theirs),
+        (far, ("ValidationException", 400, "inference profile identifier is invalid")),
+    ):
         assert client.list_inference_profiles(typeEquals="APPLICATION")["inferenceProfileSummaries"] == []
-        with refused("ValidationException", 400, "inference profile identifier is invalid"):
+        with refused(*told):
             client.get_inference_profile(inferenceProfileIdentifier=arn)
         with refused("ResourceNotFoundException", 404, "could not be found"):
             client.delete_inference_profile(inferenceProfileIdentifier=arn.rpartition("/")[2])
-    for runtime in (others(served, "bedrock-runtime"), served.client(region_name="us-west-2")):
-        for name in (arn, arn.rpartition("/")[2]):
-            with refused("ValidationException", 400, "model identifier is invalid"):
+    unknown = ("ValidationException", 400, "model identifier is invalid")
+    for runtime, told in (
+        (others(served, "bedrock-runtime"), not_theirs),
+        (served.client(region_name="us-west-2"), unknown),
+    ):
+        for name, answer in ((arn, told), (arn.rpartition("/")[2], unknown)):
+            with refused(*answer):
                 runtime.converse(modelId=name, messages=HELLO)
     assert profile(other, "private").split(":")[4] == OTHER
     for each in other.list_inference_profiles(typeEquals="APPLICATION")["inferenceProfileSummaries"]:
@@ -195,7 +203,7 @@ def test_accounts_and_regions_are_apart(served: Served, bedrock: Any) -> None:
         (FM + "nobody.nothing-v1", "ResourceNotFoundException", 404, "Could not resolve the foundation model"),
         (SYSTEM + "nobody.nothing-v1", "ResourceNotFoundException", 404, "Could not resolve the foundation model"),
         (FM.replace("us-east-1", "eu-west-1") + HAIKU, "ValidationException", 400, "model identifier is invalid"),
-        (SYSTEM.replace(ACCOUNT, OTHER) + HAIKU, "ValidationException", 400, "model identifier is invalid"),
+        (SYSTEM.replace(ACCOUNT, OTHER) + HAIKU, "AccessDeniedException", 403, "no resource-based policy allows"),
         (FM + TITAN_EMBED, "ValidationException", 400, "embedding models"),
         (FM + NEEDS_PROFILE, "ValidationException", 400, "on-demand throughput"),
         ("arn:aws:s3:::bucket", "ValidationException", 400, "modelSource.copyFrom"),

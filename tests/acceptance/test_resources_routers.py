@@ -149,12 +149,13 @@ def test_pages_hold_everything_once(bedrock: Any, size: int) -> None:
         ((FM + HAIKU,), FM + NOVA, "ValidationException", "same model provider"),
         ((FM + HAIKU,), FM + "anthropic.claude-v2", "ValidationException", "same model provider and family"),
         ((FM + HAIKU,), FM + "anthropic.claude-nothing-v1:0", "ResourceNotFoundException", "Could not resolve"),
-        ((FM + HAIKU,), SYSTEM.replace(ACCOUNT, OTHER) + CLAUDE, "ResourceNotFoundException", "Could not resolve"),
+        ((FM + HAIKU,), SYSTEM.replace(ACCOUNT, OTHER) + CLAUDE, "AccessDeniedException", "no resource-based policy"),
     ],
 )
 def test_what_makes_no_router(bedrock: Any, models: tuple[str, ...], fallback: str, name: str, words: str) -> None:
     """Two models of one family, both reachable from here."""
-    with refused(name, 404 if name.startswith("Resource") else 400, words):
+    status = {"ResourceNotFoundException": 404, "AccessDeniedException": 403}.get(name, 400)
+    with refused(name, status, words):
         router(bedrock, "never", *models, fallback=fallback)
     assert bedrock.list_prompt_routers(type="custom")["promptRouterSummaries"] == []
 

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from craton.models.catalog.capabilities import capabilities
 from craton.models.catalog.rows import Model, id_needs_profile, load
 from tests.running import Running
+from tests.unit.dialects.image_bodies import png
 from tests.unit.dialects.native_bodies import body_for, text_in, text_models
 
 REGION = "us-east-1"
@@ -107,3 +108,22 @@ def test_a_prompt_with_a_template_is_a_conversation(runtime: Any) -> None:
         reply = runtime.invoke_model(modelId="meta.llama3-8b-instruct-v1:0", body=body)
         counts.append(json.loads(reply["body"].read())["prompt_token_count"])
     assert counts[0] == counts[1]
+
+
+def test_a_picture_for_a_stand_in_of_text_alone_is_named_as_dropped(runtime: Any) -> None:
+    """The text is answered; strict mode refuses, and both name the block."""
+    content = [{"text": "Hello"}, {"image": {"format": "png", "source": {"bytes": png(8, 8)}}}]
+    asked = {"modelId": "anthropic.claude-3-5-sonnet-20240620-v1:0", "messages": [{"role": "user", "content": content}]}
+    reply = runtime.converse(**asked)
+    assert reply["output"]["message"]["content"][0]["text"]
+    assert reply["ResponseMetadata"]["HTTPHeaders"]["x-craton-dropped"] == "messages.0.content.1.image"
+
+    def strictly(request: Any, **_: Any) -> None:
+        request.headers["x-craton-translation"] = "strict"
+
+    runtime.meta.events.register("before-sign.bedrock-runtime.Converse", strictly)
+    try:
+        with pytest.raises(ClientError, match=r"cannot carry messages\.0\.content\.1\.image"):
+            runtime.converse(**asked)
+    finally:
+        runtime.meta.events.unregister("before-sign.bedrock-runtime.Converse", strictly)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.serving import CLAUDE, GPT, HAIKU, HELLO, NOVA, Served, serving
-from tests.fakes import scripts
+from tests.fakes import files, scripts
 from tests.running import model_config
 
 PNG = base64.b64decode(
@@ -75,13 +75,14 @@ def test_a_document_reaches_both_vendors(served: Served, client: Any) -> None:
 
 
 def test_a_pdf_is_the_vendors_where_it_can_be(served: Served, client: Any) -> None:
-    """A PDF goes to Anthropic as it is; where nothing can read it, its loss is named."""
-    block = {"document": {"format": "pdf", "name": "paper", "source": {"bytes": b"%PDF-1.4"}}}
+    """A PDF goes to Anthropic as it is; where it is not taken, its text goes."""
+    block = {"document": {"format": "pdf", "name": "paper", "source": {"bytes": files.pdf("On tea")}}}
     messages = [{"role": "user", "content": [{"text": "Read"}, block]}]
     client.converse(modelId=CLAUDE, messages=messages)
     assert served.sent()["messages"][0]["content"][1]["source"]["media_type"] == "application/pdf"
     reply = client.converse(modelId=HAIKU, messages=messages)
-    assert reply["ResponseMetadata"]["HTTPHeaders"]["x-craton-dropped"] == "messages.0.content.1.document"
+    assert reply["ResponseMetadata"]["HTTPHeaders"]["x-craton-emulated"] == "messages.0.content.1.document"
+    assert "On tea" in json.dumps(served.sent()["messages"])
 
 
 @BOTH

@@ -41,6 +41,8 @@ CALLED = {TOOL_MEMBER: "two cubits"}
 RESULT = "The nest is in the alder"
 
 MAX_TOKENS, TEMPERATURE, TOP_P = 77, 0.25, 0.5
+KNOBS = {"top_k": 19, "seed": 4711}  # a schema's own field, by its meaning: one that Converse has no member for
+NOBODYS, NOBODYS_VALUE = "crest", "plumed"  # a field that no vendor knows
 
 ANSWER = "The lanner nests on the ledge"
 ANSWERED_CALL = {TOOL_MEMBER: "four cubits"}
@@ -56,7 +58,8 @@ def arguments(value: dict[str, str]) -> str:
 class Ask:
     """One thing to say. `limits`: the number of tokens, temperature and top_p; `results`: a call and its result before.
 
-    `forced`: some tool must be called. `schema`: the answer is to follow one.
+    `forced`: some tool must be called. `schema`: the answer is to follow one. `knob`: a field of the schema's own;
+    `nobodys`: one of no schema.
     """
 
     system: bool = False
@@ -69,6 +72,8 @@ class Ask:
     image: bool = False
     note: bool = False
     pdf: bool = False
+    knob: bool = False
+    nobodys: bool = False
     stream: bool = False
 
 
@@ -96,6 +101,8 @@ FEATURES: tuple[Feature, ...] = (
     Feature("image", "image", Ask(image=True), words=("image",)),
     Feature("document", "document", Ask(note=True), words=("document", "file")),
     Feature("pdf", "PDF", Ask(pdf=True), words=("document", "file")),
+    Feature("knob", "own field", Ask(knob=True), words=("top_k", "topk", ".k", "seed")),
+    Feature("nobodys", "unknown field", Ask(nobodys=True), words=(NOBODYS,)),
     Feature("stream", "stream", Ask(stream=True), words=("stream",)),
     Feature("tools_stream", "tools in a stream", Ask(tools=True, stream=True), "call", (*TOOL_WORDS, "stream")),
     Feature("error", "error", Ask(), "error"),

@@ -34,7 +34,7 @@ NEEDS = {
     "stream": ("stream",),
     "tools_stream": ("tools", "tools_streaming", "stream"),
 }
-COLUMNS = tuple(feature for feature in FEATURES if feature.name not in ("error", "usage"))
+COLUMNS = tuple(feature for feature in FEATURES if feature.name not in ("error", "usage", "knob", "nobodys"))
 
 
 def representatives() -> dict[str, Model]:

@@ -73,6 +73,11 @@ def facts(ask: Ask, seen: Seen, emulated: list[str]) -> Iterator[Fact]:
         yield Fact("the schema", _has_member(seen.schema or {}, asks.ANSWER_MEMBER), ("format", "schema"))
     if ask.image:
         yield Fact("the image", asks.IMAGE in seen.images, ("image",))
+    if ask.knob:
+        words = ("top_k", "topk", ".k", "seed")
+        yield Fact("the field", bool(seen.knobs) and seen.knobs.items() <= asks.KNOBS.items(), words)
+    if ask.nobodys:
+        yield Fact("the unknown field", asks.NOBODYS in seen.unknown, (asks.NOBODYS,))
     for wanted, as_file, as_text in ((ask.note, _ENCODED_NOTE, asks.NOTE), (ask.pdf, asks.PDF, asks.PAGE)):
         if wanted:
             texts = "\n".join([*seen.documents, *(seen.said if _named(emulated, ("document",)) else ())])
@@ -107,8 +112,9 @@ def judged(caller: Caller, feature: Feature, answer: Answer, seen: Seen | None) 
     for fact in facts(feature.ask, seen, emulated):
         if not fact.arrived and not _named(dropped, fact.words):
             return Verdict("lost", f"{fact.name} did not arrive, and only {dropped} is named")
-    if seen.unknown:
-        return Verdict("lost", f"the vendor does not know {seen.unknown}")
+    unknown = [name for name in seen.unknown if name != asks.NOBODYS or not feature.ask.nobodys]
+    if unknown:
+        return Verdict("lost", f"the vendor does not know {unknown}")
     wrong = told_wrong(caller, feature, answer, calls=feature.scene == "call" and asks.TOOL in seen.tools)
     if wrong:
         return Verdict("lost", wrong)

@@ -173,6 +173,9 @@ _FEATURE_TEXTS = {
     "image": "A PNG arrives byte for byte.",
     "document": "A document that is plain text arrives, as a file, a document or text.",
     "pdf": "A PDF arrives byte for byte, or what it says (read with the extra `documents`).",
+    "knob": "A field of the schema's own that Converse has no member for arrives under the vendor's name for it: "
+    "`top_k`, or `seed` where a schema has no such thing. At `bedrock`, Converse's are the model's own.",
+    "nobodys": "A field that no vendor knows, beside the schema's own, goes where the same schema is spoken.",
     "stream": "The answer comes in pieces, with its reason to stop and its usage.",
     "tools_stream": "A call comes in pieces that join to its arguments.",
     "error": "A vendor's 400, 429 and 500 are told as the caller's API tells them, whole and before a stream; a stream "

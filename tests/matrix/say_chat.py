@@ -28,10 +28,16 @@ def _limits(ask: Ask, tokens: str, temperature: str, top_p: str) -> Json:
     return {tokens: asks.MAX_TOKENS, temperature: asks.TEMPERATURE, top_p: asks.TOP_P}
 
 
+def _fields(ask: Ask, **knob: str) -> Json:
+    """A schema's own field by its meaning and name, and the one that nobody knows."""
+    own = {name: asks.KNOBS[meaning] for meaning, name in knob.items()} if ask.knob else {}
+    return {**own, asks.NOBODYS: asks.NOBODYS_VALUE} if ask.nobodys else own
+
+
 # --- OpenAI's chat and what is shaped like it ------------------------------------------------------------------------
 
 
-def openai_chat(ask: Ask, *lacking: str, any_word: Any = "required") -> Json | None:
+def openai_chat(ask: Ask, *lacking: str, any_word: Any = "required", seed: str = "seed") -> Json | None:
     if _without(ask, *lacking):
         return None
     call = {"name": asks.TOOL, "arguments": asks.arguments(asks.CALLED)}
@@ -54,7 +60,7 @@ def openai_chat(ask: Ask, *lacking: str, any_word: Any = "required") -> Json | N
         ]
     if not ask.results:
         messages.append({"role": "user", "content": parts if len(parts) > 1 else asks.QUESTION})
-    body: Json = {"messages": messages, **_limits(ask, "max_tokens", "temperature", "top_p")}
+    body: Json = {"messages": messages, **_limits(ask, "max_tokens", "temperature", "top_p"), **_fields(ask, seed=seed)}
     if ask.stop:
         body["stop"] = [asks.STOP]
     if ask.tools:
@@ -75,12 +81,12 @@ def openai_native(ask: Ask) -> Json | None:
 
 def jamba(ask: Ask) -> Json | None:
     """Text and tools alone, and no word for a tool that must be called."""
-    return openai_chat(ask, "image", "note", "pdf", "forced", "schema")
+    return openai_chat(ask, "image", "note", "pdf", "forced", "schema", "knob")
 
 
 def mistral_chat(ask: Ask) -> Json | None:
     """Pixtral sees; `any` is Mistral's word."""
-    return openai_chat(ask, "note", "pdf", any_word="any")
+    return openai_chat(ask, "note", "pdf", any_word="any", seed="random_seed")
 
 
 def palmyra(ask: Ask) -> Json | None:
@@ -110,6 +116,7 @@ def anthropic(ask: Ask) -> Json | None:
             {"role": "user", "content": [result]},
         ]
     body: Json = {"messages": messages, **_limits(ask, "max_tokens", "temperature", "top_p")}
+    body |= _fields(ask, top_k="top_k")
     if ask.system:
         body["system"] = asks.SYSTEM
     if ask.stop:
@@ -156,6 +163,8 @@ def converse(ask: Ask) -> Json | None:
     if ask.stop:
         config["stopSequences"] = [asks.STOP]
     body: Json = {"messages": messages, "inferenceConfig": config}
+    if ask.knob or ask.nobodys:
+        body["additionalModelRequestFields"] = _fields(ask, top_k="top_k")
     if ask.system:
         body["system"] = [{"text": asks.SYSTEM}]
     if ask.tools:
@@ -177,6 +186,10 @@ def nova(ask: Ask) -> Json | None:
     for block in body["messages"][-1]["content"]:
         if ask.note and "document" in block:
             block["document"]["source"] = {"bytes": base64.b64encode(asks.NOTE.encode()).decode()}
+    extra = body.pop("additionalModelRequestFields", {})
+    if "top_k" in extra:
+        body["inferenceConfig"]["topK"] = extra.pop("top_k")
+    body |= extra
     return {"schemaVersion": "messages-v1", **body}
 
 
@@ -187,7 +200,7 @@ def command_r(ask: Ask) -> Json | None:
     """No calls have ids here, and no word says that a tool must be called."""
     if _without(ask, "image", "pdf", "forced", "schema"):
         return None
-    body: Json = {"message": asks.QUESTION, **_limits(ask, "max_tokens", "temperature", "p")}
+    body: Json = {"message": asks.QUESTION, **_limits(ask, "max_tokens", "temperature", "p"), **_fields(ask, top_k="k")}
     if ask.results:
         call = {"name": asks.TOOL, "parameters": asks.CALLED}
         body |= {"message": asks.EARLIER, "tool_results": [{"call": call, "outputs": [{"found": asks.RESULT}]}]}
@@ -208,11 +221,16 @@ def cohere_v2(ask: Ask) -> Json | None:
     if ask.pdf:
         return None
     body = openai_chat(
-        Ask(**{**ask.__dict__, "note": False, "forced": False, "stop": False, "limits": False, "schema": False})
+        Ask(
+            **{
+                **ask.__dict__,
+                **dict.fromkeys(("note", "forced", "stop", "limits", "schema", "knob", "nobodys"), False),
+            }
+        )
     )
     assert body is not None
     del body["max_tokens"]
-    body |= {"model": "command", **_limits(ask, "max_tokens", "temperature", "p")}
+    body |= {"model": "command", **_limits(ask, "max_tokens", "temperature", "p"), **_fields(ask, top_k="k")}
     if ask.note:
         body["documents"] = [{"id": asks.NOTE_NAME, "data": {"title": asks.NOTE_NAME, "text": asks.NOTE}}]
     if ask.stop:
@@ -250,7 +268,11 @@ def gemini(ask: Ask) -> Json | None:
         config["stopSequences"] = [asks.STOP]
     if ask.schema:
         config |= {"responseMimeType": "application/json", "responseJsonSchema": asks.ANSWER_SCHEMA}
+    if ask.knob:
+        config["topK"] = asks.KNOBS["top_k"]
     body: Json = {"contents": contents, "generationConfig": config}
+    if ask.nobodys:
+        body[asks.NOBODYS] = asks.NOBODYS_VALUE
     if ask.system:
         body["systemInstruction"] = {"parts": [{"text": asks.SYSTEM}]}
     if ask.tools:
@@ -265,8 +287,8 @@ def gemini(ask: Ask) -> Json | None:
 
 
 def responses(ask: Ask) -> Json | None:
-    """No stop sequences, and no document that is a text."""
-    if _without(ask, "stop", "note"):
+    """No stop sequences, no document that is a text, and neither `top_k` nor a seed."""
+    if _without(ask, "stop", "note", "knob"):
         return None
     parts: list[Json] = [{"type": "input_text", "text": asks.QUESTION}]
     if ask.image:
@@ -282,7 +304,7 @@ def responses(ask: Ask) -> Json | None:
             {"type": "function_call", **call},
             {"type": "function_call_output", "call_id": asks.CALL_ID, "output": asks.RESULT},
         ]
-    body: Json = {"input": given, **_limits(ask, "max_output_tokens", "temperature", "top_p")}
+    body: Json = {"input": given, **_limits(ask, "max_output_tokens", "temperature", "top_p"), **_fields(ask)}
     if ask.system:
         body["instructions"] = asks.SYSTEM
     if ask.tools:

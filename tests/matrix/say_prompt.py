@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Prompt:
-    """One schema. `stop` "": it has no stop sequences; `group`: where its parameters stand; `system` "": it has none."""
+    """One schema. `stop` "": it has no stop sequences; `group`: where its parameters stand; `system`, `top_k` "": it has none."""
 
     member: str
     template: str
@@ -28,6 +28,7 @@ class Prompt:
     group: str = ""
     image: str = ""
     mark: str = ""
+    top_k: str = ""
 
     def say(self, ask: Ask) -> Json | None:
         lacking = ask.tools or ask.results or ask.schema or ask.note or ask.pdf
@@ -36,6 +37,7 @@ class Prompt:
             or (ask.system and not self.system)
             or (ask.stop and not self.stop)
             or (ask.image and not self.image)
+            or (ask.knob and not self.top_k)
         ):
             return None
         before = self.system.format(asks.SYSTEM) if ask.system else ""
@@ -45,9 +47,13 @@ class Prompt:
             settings |= {self.names[1]: asks.TEMPERATURE, self.names[2]: asks.TOP_P}
         if ask.stop:
             settings[self.stop] = [asks.STOP]
+        if ask.knob:
+            settings[self.top_k] = asks.KNOBS["top_k"]
         body: Json = {self.member: self.template.format(before, said)}
         if ask.image:
             body[self.image] = [asks.IMAGE]
+        if ask.nobodys:
+            body[asks.NOBODYS] = asks.NOBODYS_VALUE
         return {**body, self.group: settings} if self.group else {**body, **settings}
 
 
@@ -57,13 +63,18 @@ _LLAMA = f"<|begin_of_text|>{{}}{_HEADER.format('user')}{{}}<|eot_id|>{_HEADER.f
 
 PROMPTS: dict[str, Prompt] = {
     "anthropic.text": Prompt(
-        "prompt", "{}\n\nHuman: {}\n\nAssistant:", ("max_tokens_to_sample", *_USUAL[1:]), "stop_sequences", "{}"
+        "prompt",
+        "{}\n\nHuman: {}\n\nAssistant:",
+        ("max_tokens_to_sample", *_USUAL[1:]),
+        "stop_sequences",
+        "{}",
+        top_k="top_k",
     ),
     "ai21.j2": Prompt("prompt", "{}{}", ("maxTokens", "temperature", "topP"), "stopSequences"),
     "amazon.titan-text": Prompt(
         "inputText", "{}{}", ("maxTokenCount", "temperature", "topP"), "stopSequences", group="textGenerationConfig"
     ),
-    "cohere.command": Prompt("prompt", "{}{}", ("max_tokens", "temperature", "p"), "stop_sequences"),
+    "cohere.command": Prompt("prompt", "{}{}", ("max_tokens", "temperature", "p"), "stop_sequences", top_k="k"),
     "meta.llama": Prompt(
         "prompt",
         _LLAMA,
@@ -72,7 +83,7 @@ PROMPTS: dict[str, Prompt] = {
         image="images",
         mark="<|image|>",
     ),
-    "mistral.text": Prompt("prompt", "<s>[INST] {}{} [/INST]", _USUAL, "stop"),
+    "mistral.text": Prompt("prompt", "<s>[INST] {}{} [/INST]", _USUAL, "stop", top_k="top_k"),
     "deepseek.r1": Prompt(
         "prompt", "<｜begin▁of▁sentence｜>{}<｜User｜>{}<｜Assistant｜><think>\n", _USUAL, "stop", "{}"
     ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 Json = dict[str, Any]
@@ -18,6 +19,7 @@ Json = dict[str, Any]
 class Seen:
     """`tools`: name → description and schema; `calls`: id, name, arguments; `results`: id and text. Pictures and files
     are in base64, as every vendor takes them; a document that is text stands in `documents` as it is. `schema`: of the answer.
+    `knobs`: vendors' own fields by their meaning.
     """
 
     said: list[str] = field(default_factory=list)
@@ -32,6 +34,7 @@ class Seen:
     schema: Json | None = None
     limits: tuple[Any, Any, Any] = (None, None, None)
     stream: bool = False
+    knobs: Json = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
 
 
@@ -66,14 +69,21 @@ def _unknown(body: Json, known: str) -> list[str]:
     return [name for name in body if name not in known.split()]
 
 
+def _knobs(value: Json, **names: str) -> Json:
+    """What stands under the vendor's names, by its meaning."""
+    return {meaning: value[name] for meaning, name in names.items() if name in value}
+
+
 _CHAT = (
     "model messages stream stream_options max_tokens max_completion_tokens temperature top_p stop tools tool_choice "
     "response_format parallel_tool_calls"
 )
 
 
-def openai_chat(body: Json) -> Seen:
-    seen = Seen(stream=bool(body.get("stream")), unknown=_unknown(body, _CHAT))
+def openai_chat(body: Json, **knobs: str) -> Seen:
+    """`knobs`: the fields that a vendor of this schema has besides, by their meaning."""
+    seen = Seen(stream=bool(body.get("stream")), unknown=_unknown(body, " ".join([_CHAT, *knobs.values()])))
+    seen.knobs = _knobs(body, **knobs)
     for message in body["messages"]:
         role, content = message["role"], message.get("content")
         if role in ("system", "developer"):
@@ -135,6 +145,7 @@ def anthropic(body: Json) -> Seen:
         seen.tools[tool["name"]] = (tool.get("description", ""), tool["input_schema"])
     seen.forced = (body.get("tool_choice") or {}).get("type") == "any"
     seen.schema = _schema(body, "output_config", "format", "schema")
+    seen.knobs = _knobs(body, top_k="top_k")
     return seen
 
 
@@ -154,7 +165,9 @@ def _anthropic_block(block: Json, seen: Seen) -> None:
 
 
 def converse(body: Json) -> Seen:
-    seen = Seen(unknown=_unknown(body, "messages system inferenceConfig toolConfig outputConfig"))
+    known = "messages system inferenceConfig toolConfig outputConfig additionalModelRequestFields"
+    fields = body.get("additionalModelRequestFields") or {}  # a Claude's
+    seen = Seen(unknown=_unknown(body, known) + _unknown(fields, _MESSAGES), knobs=_knobs(fields, top_k="top_k"))
     seen.system = [block["text"] for block in body.get("system") or ()]
     for message in body["messages"]:
         for block in message["content"]:
@@ -189,7 +202,7 @@ def _converse_block(block: Json, seen: Seen, *, users: bool) -> None:
 
 
 _COHERE = (
-    "model messages stream documents max_tokens temperature p k stop_sequences tools tool_choice response_format "
+    "model messages stream documents max_tokens temperature p k seed stop_sequences tools tool_choice response_format "
     "strict_tools"
 )
 
@@ -199,7 +212,7 @@ def cohere_v2(body: Json) -> Seen:
     documents, top_p = body.pop("documents", []), body.pop("p", None)
     unknown = _unknown(body, _COHERE)
     choice, stops = body.pop("tool_choice", None), body.pop("stop_sequences", [])
-    seen = openai_chat(body)
+    seen = openai_chat(body, top_k="k", seed="seed")
     seen.unknown, seen.stops, seen.forced = unknown, stops, choice == "REQUIRED"
     seen.schema = _schema(body, "response_format", "json_schema")
     for document in documents:
@@ -229,6 +242,7 @@ def gemini(body: Json) -> Seen:
     calling = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
     seen.forced = calling.get("mode") == "ANY"
     seen.schema = _schema(config, "responseJsonSchema")
+    seen.knobs = _knobs(config, top_k="topK", seed="seed")
     return seen
 
 
@@ -279,7 +293,9 @@ def _responses_media(content: str | Iterable[Json], seen: Seen) -> None:
 
 
 READERS: dict[str, Callable[[Json], Seen]] = {
-    "openai": openai_chat,
+    "openai": partial(openai_chat, top_k="top_k", seed="seed"),  # and its servers'
+    "ai21": openai_chat,
+    "mistral": partial(openai_chat, seed="random_seed"),
     "anthropic": anthropic,
     "converse": converse,
     "cohere-v2": cohere_v2,

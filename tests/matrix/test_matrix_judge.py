@@ -29,6 +29,7 @@ ALL = Seen(
     images=[asks.IMAGE],
     documents=[asks.NOTE, asks.PDF],
     limits=(asks.MAX_TOKENS, asks.TEMPERATURE, asks.TOP_P),
+    knobs={"top_k": asks.KNOBS["top_k"]},
 )
 
 
@@ -57,6 +58,8 @@ def answer(feature: Feature, **headers: str) -> Answer:
         ("image", {"images": ["AAAA"]}, "messages.0.content.1.image"),
         ("document", {"documents": [asks.PDF]}, "messages.0.content.1.document"),
         ("pdf", {"documents": [asks.NOTE]}, "messages.0.content.1.document"),
+        ("knob", {"knobs": {}}, "additionalModelRequestFields.top_k"),
+        ("knob", {"knobs": {"top_k": asks.KNOBS["seed"]}}, "additionalModelRequestFields.top_k"),
     ],
 )
 def test_what_does_not_arrive_is_lost_unless_it_is_named(feature: str, without: dict[str, Any], path: str) -> None:
@@ -83,6 +86,16 @@ def test_what_the_vendor_does_not_know_is_a_fault() -> None:
     """A member from nowhere may be refused by the vendor."""
     feature = BY_NAME["text"]
     assert judge.judged(CONVERSE, feature, answer(feature), replace(ALL, unknown=["topK"])).kind == "lost"
+
+
+def test_a_field_that_nobody_knows_must_arrive_or_be_named() -> None:
+    """It may be what the vendor does not know, and nothing else may."""
+    feature = BY_NAME["nobodys"]
+    named = answer(feature, x_craton_dropped=f"additionalModelRequestFields.{asks.NOBODYS}")
+    assert judge.judged(CONVERSE, feature, answer(feature), replace(ALL, unknown=[asks.NOBODYS])) == judge.YES
+    assert judge.judged(CONVERSE, feature, named, ALL).kind == "ledgered"
+    assert judge.judged(CONVERSE, feature, answer(feature), ALL).kind == "lost"
+    assert judge.judged(CONVERSE, feature, answer(feature), replace(ALL, unknown=[asks.NOBODYS, "x"])).kind == "lost"
 
 
 @pytest.mark.parametrize(

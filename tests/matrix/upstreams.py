@@ -118,9 +118,9 @@ UPSTREAMS: tuple[Upstream, ...] = (
         (("", Wire("responses", responses.RESPONSES, _responses_call)),),
         {"quirks": {"api": "responses"}},
     ),
-    Upstream("ai21", "ai21", "/studio/v1", (("", Wire("openai", vendors.AI21, _openai_call)),)),
+    Upstream("ai21", "ai21", "/studio/v1", (("", Wire("ai21", vendors.AI21, _openai_call)),)),
     Upstream("cohere", "cohere", "", (("", Wire("cohere-v2", vendors.COHERE, _cohere_call)),)),
-    Upstream("mistral", "mistral", "/v1", (("", Wire("openai", vendors.MISTRAL, _openai_call)),)),
+    Upstream("mistral", "mistral", "/v1", (("", Wire("mistral", vendors.MISTRAL, _openai_call)),)),
     Upstream("gemini", "gemini", "", (("", Wire("gemini", vendors.GEMINI, _gemini_call)),)),
     Upstream(
         "bedrock",

@@ -105,7 +105,7 @@ def chat(home: str | None, config: str | None, model: str | None, system: str, p
         raise Refused("there is no prompt on standard input", 2)
     from craton.cli.client import client
 
-    runtime = client("bedrock-runtime", place.server.url, place.root_key(), place.region)
+    runtime = client("bedrock-runtime", place.server, place.root_key())
     talk = Conversation(runtime, model or place.settings.file.standins.model, system)
     if question:
         answer_once(talk, question)

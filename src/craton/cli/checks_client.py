@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from craton.cli.finding import Finding
-from craton.cli.running import Place
+from craton.cli.running import Place, local_url
+from craton.config import Settings
 
 SERVICE_ENDPOINTS = tuple(
     f"AWS_ENDPOINT_URL_{name}" for name in ("BEDROCK", "BEDROCK_RUNTIME", "BEDROCK_AGENT", "BEDROCK_AGENT_RUNTIME")
@@ -17,10 +18,16 @@ EVAL = 'eval "$(craton env)"'
 _YES = {"1", "true", "yes", "on"}
 
 
+def configured(settings: Settings) -> str:
+    """Where a server of these settings would be."""
+    table = settings.file.server
+    return local_url("127.0.0.1", table.port, secure=bool(settings.file.tls.certificate))
+
+
 def endpoint(place: Place, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Where AWS's SDKs would send requests."""
     there = environ.get("AWS_ENDPOINT_URL", "")
-    here = place.server.url if place.server else f"http://127.0.0.1:{place.settings.file.server.port}"
+    here = place.server.url if place.server else configured(place.settings)
     names = {here, here.replace("127.0.0.1", "localhost")}
     if not there:
         yield Finding("warning", "AWS_ENDPOINT_URL", "not set: programs started here would call AWS itself", EVAL)

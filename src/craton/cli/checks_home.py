@@ -78,7 +78,7 @@ def database(place: Place) -> Iterator[Finding]:
     """Whether the store opens and is of a form that this Craton knows."""
     from craton.infra.store.port import StoreError
     from craton.infra.store.watch import database_path
-    from craton.supervision import store_url
+    from craton.storing import store_url
 
     url = store_url(place.settings)
     path = database_path(url)
@@ -121,7 +121,7 @@ def server(place: Place) -> Iterator[Finding]:
         yield from port(place.settings.file.server.host, place.settings.file.server.port)
         return
     try:
-        status, _ = get(running.url, "/health")
+        status, _ = get(running, "/health")
     except OSError as error:
         mend = f"craton stop, then craton serve; its process is {running.pid}"
         yield Finding("problem", "server", f"runs at {running.url} but does not answer: {error}", mend)

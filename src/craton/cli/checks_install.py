@@ -35,6 +35,7 @@ EXTRAS = {
     "images": "run diffusers pipelines",
     "rag": "read tokenizers that are neither WordPiece nor byte-level BPE",
     "documents": "turn PDF and Office documents into text",
+    "postgres": "keep the store on PostgreSQL",
     "proxy": "reach vendors through a proxy",
 }
 OLDEST_PYTHON = (3, 11)
@@ -173,6 +174,19 @@ def machine(home: Path) -> Iterator[Finding]:
     little = space < _LITTLE_DISK_BYTES
     mend = "models and the database need room" if little else ""
     yield Finding("warning" if little else "ok", "disk", f"{size(space)} free at {place}", mend)
+
+
+def walls() -> Iterator[Finding]:
+    """Whether the system lets model processes be kept from the network and from other files."""
+    from craton.infra.compute.sandbox import tried
+
+    found = tried()
+    if found.gaps:
+        text = f"the system does not allow all walls: a model process could {', '.join(found.gaps)}"
+        yield Finding("warning", "model sandbox", text, "docs/sandbox.md says which kernel features close which gap")
+    else:
+        kept = "" if found.namespaces else " (user namespaces are not allowed here; nothing needs them)"
+        yield Finding("ok", "model sandbox", f"model processes have no network and write to their scratch alone{kept}")
 
 
 def free_memory_bytes() -> int:

@@ -13,18 +13,20 @@ import boto3
 from botocore.config import Config
 
 if TYPE_CHECKING:
+    from craton.cli.running import Running
     from craton.infra.keys.root import RootKey
 
 _READ_TIMEOUT_S = 180
 
 
-def client(service: str, url: str, key: RootKey, region: str) -> Any:
+def client(service: str, server: Running, key: RootKey) -> Any:
     """A client for `bedrock` or `bedrock-runtime`. Changes this process's environment."""
     clear_environment()
     return boto3.client(
         service,
-        endpoint_url=url,
-        region_name=region,
+        endpoint_url=server.url,
+        region_name=server.region,
+        verify=server.authority or None,
         aws_access_key_id=key.access_key_id,
         aws_secret_access_key=key.secret_access_key,
         config=Config(

@@ -43,6 +43,7 @@ def findings(home: str | None, config: str | None) -> Iterator[Finding]:
     yield from checks_install.runtime()
     yield from checks_install.box()
     yield from checks_install.machine(path)
+    yield from checks_install.walls()
     yield from checks_install.proxies()
     yield from checks_home.permissions(path)
     for item in checks_home.configuration(home, config):

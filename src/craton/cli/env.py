@@ -1,6 +1,6 @@
 """`craton env`: what a program's environment needs to reach this server, ready for `eval`.
 
-Owns the five names (DESIGN, part 7) and the forms they are printed in. Comments go to standard error, so that they
+Owns the names (DESIGN, part 7; AWS_CA_BUNDLE for a certificate of `craton tls create`) and their forms. Comments go to standard error, so that they
 never reach the shell that evaluates the rest.
 """
 
@@ -49,7 +49,7 @@ FORMS: dict[str, Callable[[Mapping[str, str]], str]] = {
 @click.option("--format", "form", type=click.Choice(list(FORMS)), default="sh", show_default=True)
 def env(home: str | None, config: str | None, port: int | None, form: str) -> None:
     """Print the environment that points AWS's SDKs at this server: eval "$(craton env)"."""
-    from craton.cli.running import local_url
+    from craton.cli.running import authority_of, local_url
 
     place = place_of(home, config)
     table = place.settings.file.server
@@ -61,12 +61,15 @@ def env(home: str | None, config: str | None, port: int | None, form: str) -> No
         )
     if place.server is None:
         click.echo(f"# no server runs with the home {place.home}: start one with `craton serve`", err=True)
-    running = place.server.url if place.server else local_url(table.host, table.port)
+    secure = bool(place.settings.file.tls.certificate)
+    running = place.server.url if place.server else local_url(table.host, table.port, secure=secure)
+    authority = place.server.authority if place.server else authority_of(place.settings)
     values = {
-        "AWS_ENDPOINT_URL": local_url(table.host, port) if port else running,
+        "AWS_ENDPOINT_URL": local_url(table.host, port, secure=secure) if port else running,
         "AWS_ACCESS_KEY_ID": key.access_key_id,
         "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
         "AWS_REGION": place.region,
         "AWS_DEFAULT_REGION": place.region,
+        **({"AWS_CA_BUNDLE": authority} if authority else {}),
     }
     click.echo(FORMS[form](values))

@@ -17,12 +17,17 @@ from craton.cli.refusal import Refused, exit_code, expected, in_one_line
 COMMANDS = {
     "serve": "craton.cli.serve:serve",
     "stop": "craton.cli.serve:stop",
+    "record": "craton.cli.record:record",
     "env": "craton.cli.env:env",
     "quickstart": "craton.cli.quickstart:quickstart",
     "chat": "craton.cli.chat:chat",
     "models": "craton.cli.models:models",
     "keys": "craton.cli.keys:keys",
+    "tls": "craton.cli.tls:tls",
+    "audit": "craton.cli.audit:audit",
     "operations": "craton.cli.operations:operations",
+    "targets": "craton.cli.targets:targets",
+    "explain": "craton.cli.explain:explain",
     "doctor": "craton.cli.doctor:doctor",
 }
 

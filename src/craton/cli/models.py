@@ -58,7 +58,7 @@ def known(place: Place) -> list[LocalModel]:
     from craton.features.hosting.registry import registered
     from craton.infra.store.watch import database_path
     from craton.models.catalog.local import boxed_models
-    from craton.supervision import store_url
+    from craton.storing import store_url
 
     path = database_path(store_url(place.settings))
     if path is not None and not path.exists():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,8 +15,11 @@ from craton.cli.options import place_of, placed
 from craton.cli.refusal import Refused
 from craton.cli.terminal import columns
 
+if TYPE_CHECKING:
+    from craton.cli.running import Running
+
 STATUSES = ("real", "partial", "refused")
-SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime")
+SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime", "iam", "sts", "kms")
 
 
 @click.command()
@@ -24,9 +28,9 @@ SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtim
 @click.option("--status", type=click.Choice(STATUSES), help="Only operations of this status.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def operations(home: str | None, config: str | None, service: str | None, status: str | None, *, as_json: bool) -> None:
-    """List Bedrock's operations: real, partial or refused."""
+    """List the operations of Bedrock and of the services around it: real, partial or refused."""
     place = place_of(home, config)
-    rows = from_server(place.server.url) if place.server else from_code()
+    rows = from_server(place.server) if place.server else from_code()
     chosen = [row for row in rows if service in {None, row["service"]} and status in {None, row["status"]}]
     if as_json:
         click.echo(json.dumps(chosen, indent=2))
@@ -36,13 +40,13 @@ def operations(home: str | None, config: str | None, service: str | None, status
     click.echo(f"\n{len(chosen)} operations: " + ", ".join(f"{counts[each]} {each}" for each in STATUSES))
 
 
-def from_server(url: str) -> list[dict[str, str]]:
+def from_server(server: Running) -> list[dict[str, str]]:
     """What the running server says. Raises OSError."""
     from craton.cli.running import get
 
-    status, answer = get(url, "/craton/operations")
+    status, answer = get(server, "/craton/operations")
     if status != 200 or not isinstance(answer, dict):
-        raise Refused(f"{url}/craton/operations answers with status {status}")
+        raise Refused(f"{server.url}/craton/operations answers with status {status}")
     rows: list[dict[str, str]] = answer["operations"]
     return rows
 
@@ -50,10 +54,10 @@ def from_server(url: str) -> list[dict[str, str]]:
 def from_code() -> list[dict[str, str]]:
     """What a server would say."""
     from craton.app import SERVICES as NAMES
-    from craton.app import operation_rows
+    from craton.app import at_root, operation_rows
     from craton.aws.wire.model import load
     from craton.services.all import HANDLERS
     from craton.services.operation import labelled
 
     labels = {key: label for key, (label, _) in labelled(HANDLERS).items()}
-    return operation_rows([load(name) for name in NAMES], labels)
+    return operation_rows([load(name) for name in NAMES], labels) + at_root()

@@ -117,7 +117,7 @@ def clients_of(server: Running, home: Path) -> dict[str, Any]:
     from craton.infra.keys.root import load_root_key
 
     key = load_root_key(home, os.environ, server.account)
-    return {name: client(name, server.url, key, server.region) for name in ("bedrock", "bedrock-runtime")}
+    return {name: client(name, server, key) for name in ("bedrock", "bedrock-runtime")}
 
 
 def take(stage: Stage, number: int, step: Step, client: Any) -> None:

@@ -26,7 +26,10 @@ _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what client
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
-    """A server: where this machine's clients reach it and what they need to know. `config` is "" for defaults."""
+    """A server: where this machine's clients reach it and what they need to know. `config` is "" for defaults.
+
+    `authority` is the file of the authority that clients must trust to reach it over TLS, "" where their system's do.
+    """
 
     url: str
     port: int
@@ -35,6 +38,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     account: str
     access_key_id: str
     config: str = ""
+    authority: str = ""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -68,7 +72,7 @@ class Place(msgspec.Struct, frozen=True):
     def open_store(self) -> Store:
         """The home's store, made or migrated as needed. Raises StoreError."""
         from craton.infra.store.opening import open_store
-        from craton.supervision import store_url
+        from craton.storing import store_url
 
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         return open_store(store_url(self.settings))
@@ -80,10 +84,17 @@ class Place(msgspec.Struct, frozen=True):
                 console.call("refresh")
 
 
-def local_url(host: str, port: int) -> str:
+def local_url(host: str, port: int, *, secure: bool = False) -> str:
     """The URL by which this machine reaches a server that listens on `host`."""
-    name = _ANY_ADDRESS.get(host, host)
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+    name, scheme = _ANY_ADDRESS.get(host, host), "https" if secure else "http"
+    return f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"
+
+
+def authority_of(settings: Settings) -> str:
+    """The authority that `craton tls create` left beside the configured certificate; "" where it made none."""
+    certificate = settings.file.tls.certificate
+    beside = Path(certificate or "none").with_name("ca.pem")
+    return str(beside) if certificate and beside.is_file() else ""
 
 
 def record(home: Path, server: Running) -> None:
@@ -111,25 +122,46 @@ def find(home: Path) -> Running | None:
     return found
 
 
-def get(server_url: str, path: str, timeout_s: float = 5.0) -> tuple[int, Any]:
-    """GET a path of a server: the status and the JSON, or None where there is none. Raises OSError.
+def get(server: Running, path: str, timeout_s: float = 5.0) -> tuple[int, Any]:
+    """GET a path of a server: the status and the JSON, or None where there is none. Raises OSError."""
+    return ask(server, "GET", path, timeout_s=timeout_s)
+
+
+def ask(
+    server: Running,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+    timeout_s: float = 30.0,
+) -> tuple[int, Any]:
+    """Any request: the status and the JSON, or None where there is none. Raises OSError.
 
     Without proxies: a proxy variable of the environment must not lead a request for this machine elsewhere.
     """
     import http.client
     from urllib.parse import urlsplit
 
-    parts = urlsplit(server_url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=timeout_s)
+    parts = urlsplit(server.url)
+    host, port = parts.hostname or "", parts.port or 80
+    if parts.scheme == "https":
+        import ssl
+
+        trust = ssl.create_default_context(cafile=server.authority or None)
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            host, port, timeout=timeout_s, context=trust
+        )
+    else:
+        connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
     try:
-        connection.request("GET", path)
+        connection.request(method, path, body, headers or {})
         answer = connection.getresponse()
-        body = answer.read()
+        told = answer.read()
     except http.client.HTTPException as error:
-        raise OSError(f"{server_url} does not speak HTTP: {type(error).__name__}") from error
+        raise OSError(f"{server.url} does not speak HTTP: {type(error).__name__}") from error
     finally:
         connection.close()
     try:
-        return answer.status, msgspec.json.decode(body)
+        return answer.status, msgspec.json.decode(told)
     except msgspec.DecodeError:
         return answer.status, None

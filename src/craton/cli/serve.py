@@ -49,7 +49,7 @@ def serve(
         from craton.config import load
 
         settings = load(home=place, config=config, host=host, port=port, workers=workers, ephemeral=ephemeral)
-        warn_of_exposure(settings.file.server.host)
+        warn_of_exposure(settings.file.server.host, secure=bool(settings.file.tls.certificate))
         code = run(settings, config, how_to_env(settings, given=place is not None))
     sys.exit(code)
 
@@ -57,17 +57,18 @@ def serve(
 def run(settings: Settings, config: str | None, env_command: str) -> int:
     """Serve; the exit code. Raises what `app.serve` does."""
     from craton.app import serve as serve_settings
-    from craton.cli.running import Running, forget, local_url, record
+    from craton.cli.running import Running, authority_of, forget, local_url, record
     from craton.infra.keys.root import load_root_key
 
     def on_ready(bound: Bound) -> None:
         server = Running(
-            url=local_url(bound.host, bound.port),
+            url=local_url(bound.host, bound.port, secure=bool(settings.file.tls.certificate)),
             port=bound.port,
             pid=bound.pid,
             region=settings.region,
             account=settings.account,
             access_key_id=load_root_key(settings.home_path, os.environ, settings.account).access_key_id,
+            authority=authority_of(settings),
             config=os.path.abspath(config) if config else "",  # noqa: PTH100 - resolve() would follow links
         )
         record(settings.home_path, server)
@@ -107,12 +108,12 @@ def how_to_env(settings: Settings, *, given: bool) -> str:
     return f"craton env --home {shlex.quote(settings.home)}" if given else "craton env"
 
 
-def warn_of_exposure(host: str) -> None:
+def warn_of_exposure(host: str, *, secure: bool = False) -> None:
     """Say what listening for other machines means."""
-    if not host.startswith(_LOOPBACK):
+    if not host.startswith(_LOOPBACK) and not secure:
         click.echo(
             f"craton: warning: {host} can be reached from other machines, over plain HTTP: requests are signed, but "
-            "prompts and answers travel in clear. Put TLS in front, or listen on 127.0.0.1.",
+            "prompts and answers travel in clear. Give it a certificate (docs/tls.md), or listen on 127.0.0.1.",
             err=True,
         )
 

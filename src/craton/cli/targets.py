@@ -6,13 +6,16 @@ Owns the table's form; the rows are the server's (`GET /craton/targets`).
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from craton.cli.options import place_of, placed
 from craton.cli.refusal import Refused
 from craton.cli.terminal import columns
+
+if TYPE_CHECKING:
+    from craton.cli.running import Running
 
 _HEAD = ("MODEL", "PROVIDER", "UPSTREAM", "WORKER", "STATE", "RUNNING", "WAITING", "ANSWERED", "FAILED", "LAST ERROR")
 
@@ -25,20 +28,20 @@ def targets(home: str | None, config: str | None, *, as_json: bool) -> None:
     place = place_of(home, config)
     if place.server is None:
         raise Refused("no server runs here; start one with `craton serve`")
-    rows = from_server(place.server.url)
+    rows = from_server(place.server)
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
     click.echo(columns(_HEAD, [line(row) for row in rows]))
 
 
-def from_server(url: str) -> list[dict[str, Any]]:
+def from_server(server: Running) -> list[dict[str, Any]]:
     """The server's rows. Raises OSError."""
     from craton.cli.running import get
 
-    status, answer = get(url, "/craton/targets")
+    status, answer = get(server, "/craton/targets")
     if status != 200 or not isinstance(answer, dict):
-        raise Refused(f"{url}/craton/targets answers with status {status}")
+        raise Refused(f"{server.url}/craton/targets answers with status {status}")
     rows: list[dict[str, Any]] = answer["targets"]
     return rows
 

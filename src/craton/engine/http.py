@@ -7,6 +7,7 @@ listens for one's own gateway on a Unix socket or on loopback; nothing else shou
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -315,8 +316,9 @@ def _private_socket(path: Path) -> socket.socket:
     """A bound Unix socket that only its owner may open: its mode is set before anyone can connect."""
     path.unlink(missing_ok=True)
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)  # and no chmod: a sandbox may not allow it
     made.bind(str(path))
-    path.chmod(0o600)
+    os.umask(before)
     made.setblocking(False)
     return made
 

@@ -88,6 +88,7 @@ async def count_tokens(asked: Asked) -> Whole:
     """POST /messages/count_tokens, by the target's own count."""
     call = asked.call
     request = await off_the_loop(asked.body, read_counted)
+    call.speaks = _DIALECT.name
     resolved = resolve(call, request.model_id, run.COUNT, ANTHROPIC)
     if not resolved.route.capabilities.count_tokens:
         raise validation(NO_COUNT)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from craton.front.turn import Application, Scope, Turn
+from craton.front.turn import Application, Scope, Turn, http_scope, https_scope
 
 _log = logging.getLogger(__name__)
 _ROUNDS_PER_LIMIT = 8
@@ -56,8 +56,11 @@ class Connection(Protocol):
 class Connections:
     """Runs requests for its connections: `start` one, and it is counted until its task ends."""
 
-    def __init__(self, app: Application, limits: Limits) -> None:
+    def __init__(self, app: Application, limits: Limits, *, secure: bool = False) -> None:
+        """`secure`: they come over TLS."""
         self.app = app
+        self.secure = secure
+        self.scope = https_scope if secure else http_scope
         self.limits = limits
         self.loop = asyncio.get_running_loop()
         self.draining = False

@@ -54,6 +54,9 @@ class EndsBroken(Protocol):
 class Speech(Protocol):
     """What a door needs of its dialect to answer."""
 
+    @property
+    def name(self) -> str: ...
+
     def write_reply(self, reply: ConverseReply, shown: Shown) -> bytes: ...
 
     def writer(self, shown: Shown) -> ChunkWriter: ...
@@ -123,6 +126,7 @@ def prepare(call: Call, manner: Manner, request: ConverseRequest, *, streaming: 
     resolved = resolve(call, request.model_id, action, manner.shape, terms.at_door(call, request))
     if call.headers.get(terms.HEADER):
         raise validation(NO_GUARDRAIL)
+    call.speaks = manner.speech.name
     settle(request)
     if resolved.router is not None:
         resolved = run.routed(resolved, request, streaming=streaming)

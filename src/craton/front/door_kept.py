@@ -1,7 +1,8 @@
 """Responses that were kept: got, deleted, and their input listed, as OpenAI's clients ask for them.
 
 Owns the form in which an answer is kept, with the whole conversation that led to it. Each is its account's alone, and
-whoever reads one must be allowed to call its model. The supervisor keeps the bytes, in memory.
+whoever reads one must be allowed to call its model. The supervisor keeps the bytes, in memory and sealed under the
+account's key.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from craton.features.inference import run
 from craton.front.door_chat import resolve
 from craton.front.door_faults import RESPONSES, DoorFault
 from craton.front.door_request import Asked, Whole
+from craton.infra.cipher.faults import unreadable
 
+SEALED_AS = "responses"
 NOT_FOUND = "Response with id '{id}' not found.{why}"
 NO_PREVIOUS = "Previous response with id '{id}' not found.{why}"
 NOTHING_KEPT = " This server keeps no responses ([retention] responses = false); send the whole conversation as input."
@@ -81,7 +84,8 @@ async def find(call: Call, ident: str, *, as_previous: bool = False) -> Kept:
             text = NO_PREVIOUS.format(id=ident[:128], why=why)
             raise DoorFault("invalid", text, param="previous_response_id", code="previous_response_not_found")
         raise DoorFault("unknown_url", NOT_FOUND.format(id=ident[:128], why=why), param="response_id", code="not_found")
-    kept = _KEPT.decode(body)
+    with unreadable("stored response"):
+        kept = _KEPT.decode(await call.app.cipher.open(call.account, SEALED_AS, body, {"id": ident}))
     resolve(call, kept.model, run.INVOKE, RESPONSES)
     return kept
 

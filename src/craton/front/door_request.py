@@ -131,7 +131,10 @@ class DoorRequest(msgspec.Struct, eq=False):
         if who.caller.auth != "sigv4":
             who.check_service(found.operation)
             authorize_key(call)
-        return await found.exchange(Asked(call, self.shape, found.rest, self.scope["query_string"], body))
+        answer = await found.exchange(Asked(call, self.shape, found.rest, self.scope["query_string"], body))
+        if self.app.audit is not None:
+            self.app.audit.passed(call)
+        return answer
 
     async def authenticate(self, headers: dict[bytes, bytes], body: bytes) -> Authenticated:
         """By a Bedrock API key in either vendor's header, else by a signature."""
@@ -169,5 +172,7 @@ class DoorRequest(msgspec.Struct, eq=False):
         return self.shape.rename(paths.decode("latin-1")).encode("latin-1")
 
     async def refuse(self, fault: Fault) -> None:
+        if self.call is not None and self.app.audit is not None:
+            self.app.audit.refused(self.call, fault)
         status, body = self.shape.error(fault, self.request_id)
         await http.answer(self.send, status, [JSON, *wait_headers(fault), *self.common()], body)

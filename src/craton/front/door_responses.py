@@ -20,8 +20,9 @@ from craton.features.inference import run
 from craton.features.inference.routes import Resolved
 from craton.front.door_chat import Manner, framed, named_event, off_the_loop, prepare, resolve, settle, speaks
 from craton.front.door_faults import RESPONSES, DoorFault
-from craton.front.door_kept import Kept, find
+from craton.front.door_kept import SEALED_AS, Kept, find
 from craton.front.door_request import Asked, Events, Whole
+from craton.infra.cipher.faults import unreadable
 from craton.models.canon.request import ConverseRequest
 from craton.models.dialects.dialect import Shown
 from craton.models.dialects.malformed import decode_native
@@ -29,6 +30,7 @@ from craton.models.dialects.openai_responses.dialect import OpenAIResponses
 from craton.models.dialects.openai_responses.writer import Writer
 
 NO_HOSTED_TOOL = "The tool type '{type}' is not supported with this model: it runs at its vendor. Use functions."
+NO_STORE = "store must be false: the data retention mode of this account is 'none'."
 NO_COUNT = "The provided model doesn't support counting tokens."
 
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
@@ -40,6 +42,7 @@ class _Peek(msgspec.Struct):
 
     model: str
     stream: bool | None = None
+    store: bool | None = None
     previous_response_id: str | None = None
 
 
@@ -64,8 +67,22 @@ def refuse_hosted(call: Call, resolved: Resolved, request: ConverseRequest) -> N
 _DIALECT, _KEEPING = OpenAIResponses(), OpenAIResponses(stores=True)
 
 
+def keeps(call: Call) -> bool:
+    """Whether answers are kept: if the configuration allows it, and the account's data retention mode."""
+    if not call.app.settings.file.retention.responses:
+        return False
+    mode: str = call.app.live.routes.modes.of(call.account, call.region)
+    return mode != "none"
+
+
+def refuse_store(call: Call, peek: _Peek) -> None:
+    """Under the mode `none` nothing is kept, and whoever asks for it is told (user guide, "Data retention")."""
+    if peek.store and call.app.live.routes.modes.of(call.account, call.region) == "none":
+        raise DoorFault("invalid", NO_STORE, param="store", code="unsupported_value")
+
+
 def _manner(call: Call) -> Manner:
-    dialect = _KEEPING if call.app.settings.file.retention.responses else _DIALECT
+    dialect = _KEEPING if keeps(call) else _DIALECT
     return Manner(dialect, named_event, b"", RESPONSES, refuse_hosted)
 
 
@@ -73,6 +90,7 @@ async def create(asked: Asked) -> Whole | Events:
     """POST /responses, whole or as a stream."""
     call = asked.call
     peek = await off_the_loop(asked.body, read_peek)
+    refuse_store(call, peek)
     streaming = peek.stream is True
     body = await continued(call, peek, asked.body)
     request = await off_the_loop(body, lambda given: _DIALECT.read_request(given, streaming=streaming))
@@ -116,14 +134,18 @@ async def continued(call: Call, peek: _Peek, body: bytes) -> bytes:
 
 async def keep(call: Call, body: bytes, answer: bytes) -> None:
     """Keep an answer that says it is stored. Raises ServiceUnavailableException if that cannot be."""
-    if not call.app.settings.file.retention.responses:
+    if not keeps(call):
         return
     ended = _ENDED.decode(answer)
     if not ended.store:
         return
     given = _ITEMS.decode(_MEMBERS.decode(body)["input"])
     kept = Kept.of(ended.id, given, ended.output, Raw(answer))
-    if not await call.app.supervisor.keep_response(call.account, ended.id, msgspec.json.encode(kept)):
+    with unreadable("response"):
+        sealed = await call.app.cipher.seal(
+            call.account, SEALED_AS, None, msgspec.json.encode(kept), {"id": ended.id}, region=call.region
+        )
+    if not await call.app.supervisor.keep_response(call.account, ended.id, sealed):
         raise unavailable("The response is too large to be stored. Set store to false.")
 
 
@@ -133,7 +155,7 @@ async def count(asked: Asked) -> Whole:
     peek = await off_the_loop(asked.body, read_peek)
     body = await continued(call, peek, asked.body)
     request = await off_the_loop(body, lambda given: _DIALECT.read_request(given, streaming=peek.stream is True))
-    request.model_id = peek.model
+    request.model_id, call.speaks = peek.model, _DIALECT.name
     resolved = resolve(call, request.model_id, run.COUNT, RESPONSES)
     if not resolved.route.capabilities.count_tokens:
         raise validation(NO_COUNT)

@@ -18,7 +18,7 @@ import httptools
 
 from craton.front.connections import Connections
 from craton.front.http1_exchange import STATUS_LINES, Exchange
-from craton.front.turn import http_scope
+from craton.front.tls import HTTP2
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _VERSIONS = ("1.1", "1.0")
@@ -46,6 +46,7 @@ class Http1(asyncio.Protocol):
         self.writable: asyncio.Future[None] | None = None  # pending while the client does not read
         self._first = b""  # what has come of a connection whose protocol is not known yet
         self._known = False
+        self._must_be_http2 = False
         self._parser = httptools.HttpRequestParser(self)
         self._headers: dict[bytes, bytes] = {}
         self._header_count = 0
@@ -66,6 +67,8 @@ class Http1(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         self.client = peer[:2] if isinstance(peer, tuple) else None
+        if self.connections.secure:
+            self._take_agreed(self.transport)
         if self.connections.draining:
             self.transport.abort()
         elif not self.connections.opened(self):
@@ -82,9 +85,9 @@ class Http1(asyncio.Protocol):
             self.writable.set_result(None)
 
     def eof_received(self) -> bool:
-        """A client that half-closes has left; one whose body is cut short can still be told."""
+        """A client that half-closes has left; one whose body is cut short can still be told, but for TLS's."""
         reading = self._reading
-        if reading is None or self._current is None or self.transport is None:
+        if self.connections.secure or reading is None or self._current is None or self.transport is None:
             return False
         self._ends = self._eof = True
         reading.broken()
@@ -161,7 +164,7 @@ class Http1(asyncio.Protocol):
             raw_path = _origin_form(raw_path)
         exchange = Exchange(self, method, http11=version == "1.1")
         exchange.asks_first = headers.get(b"expect", b"").lower() == b"100-continue"
-        scope = http_scope(method, raw_path, query, headers, self.client)
+        scope = self.connections.scope(method, raw_path, query, headers, self.client)
         self._reading = exchange
         if self._current is None:
             self._current = exchange
@@ -248,8 +251,17 @@ class Http1(asyncio.Protocol):
                 Http2(self.connections).take_over(self.transport, data)
                 self.transport = None
             return b""
+        if self._must_be_http2:
+            self.abort()
+            return b""
         self._first, self._known = b"", True
         return data
+
+    def _take_agreed(self, transport: asyncio.Transport) -> None:
+        """Over TLS the protocol was agreed upon in the handshake, and no other is listened to."""
+        agreed = transport.get_extra_info("ssl_object").selected_alpn_protocol()
+        self._must_be_http2 = agreed == HTTP2
+        self._known = not self._must_be_http2
 
     def _without_upgrade(self, rest: bytes) -> None:
         """An upgrade (Java's client offers h2c with its first request) is an offer that is not taken.
@@ -304,7 +316,8 @@ class Http1(asyncio.Protocol):
         self._lingered = 0
         self.deadline = self.connections.loop.time() + self.limits.linger_s
         self.resume()
-        self.transport.write_eof()
+        if self.transport.can_write_eof():  # TLS has no half-closed connections
+            self.transport.write_eof()
 
     def _linger(self, size: int) -> None:
         self._lingered = (self._lingered or 0) + size

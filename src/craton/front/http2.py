@@ -30,7 +30,7 @@ from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes
 
 from craton.front.connections import Connections
-from craton.front.turn import Turn, http_scope
+from craton.front.turn import Turn
 
 _WINDOW_BYTES = 1024 * 1024
 _PING_S = 30.0
@@ -132,7 +132,7 @@ class Http2(asyncio.Protocol):
             headers.setdefault(b"host", pseudo[b":authority"])
         raw_path, _, query = pseudo.get(b":path", b"/").partition(b"?")
         method = pseudo.get(b":method", b"GET").decode("latin-1")
-        scope = http_scope(method, raw_path, query, headers, self.client)
+        scope = self.connections.scope(method, raw_path, query, headers, self.client)
         stream = self.streams[number] = Stream(self, number, method)
         self.expect(stream, self.limits.body_s)
         self.connections.start(stream, scope)

@@ -16,13 +16,14 @@ from typing import Any
 
 import msgspec
 
-from craton.aws.wire.faults import Fault, internal, not_built, serialization
+from craton.aws.wire.faults import Fault, internal, serialization
 from craton.aws.wire.model import Operation
 from craton.aws.wire.restjson import Binding, RestJson, encode_error
 from craton.aws.wire.route import Router
 from craton.aws.wire.sigv4 import SignedRequest
 from craton.context import App, Call, EventStream, Handler
 from craton.front import body as http
+from craton.front.admit import authorize_key, unbuilt
 from craton.front.authenticate import authenticate
 from craton.front.turn import BodyLate
 
@@ -92,7 +93,7 @@ class Request(msgspec.Struct, eq=False):
     send: http.Send
     started_at: float
     request_id: str
-    operation: Operation | None = None
+    call: Call | None = None
 
     async def serve(self) -> None:
         """The whole way; every failure leaves as AWS's own."""
@@ -121,17 +122,21 @@ class Request(msgspec.Struct, eq=False):
         signed = SignedRequest(method, raw_path, query, headers, body_sha256=digest)
         who = authenticate(signed, app.live.credentials, app.clock.now(), app.settings.region)
         place = pipeline.find(method, raw_path, query)
-        self.operation = operation = place.operation
-        who.check_service(operation)
+        operation = place.operation
+        self.call = call = Call(
+            app, operation, who.caller, who.region, self.request_id, headers, self.started_at, pipeline.report, scope
+        )
+        if who.caller.auth != "sigv4":
+            who.check_service(operation)
+            authorize_key(call)
         binding, handler = place.binding, place.handler
         if binding is None or handler is None:
-            raise not_built(operation.name, operation.errors)
+            raise unbuilt(call, place.labels, body)
         decode = binding.decode
         if large:
             request = await asyncio.to_thread(decode, place.labels, query, headers, body)
         else:
             request = decode(place.labels, query, headers, body)
-        call = Call(app, operation, who.caller, who.region, self.request_id, headers, self.started_at, pipeline.report)
         return call, await handler(call, request)
 
     async def answer(self, call: Call, result: Any) -> None:
@@ -158,7 +163,10 @@ class Request(msgspec.Struct, eq=False):
         return [(b"x-amzn-requestid", self.request_id.encode()), *call.response_headers]
 
     async def refuse(self, fault: Fault) -> None:
-        encoded = encode_error(self.operation, fault, self.request_id)
+        call = self.call
+        if call is not None and call.app.audit is not None:
+            call.app.audit.refused(call, fault)
+        encoded = encode_error(None if call is None else call.operation, fault, self.request_id)
         await http.answer(self.send, encoded.status, list(encoded.headers), encoded.body)
 
 

@@ -3,8 +3,8 @@
 Owns: the listening socket, the order of start and end, the exit code. Must not know: which HTTP library the workers
 use (`worker` hides it), what requests mean, or what the supervisor does besides (`Duties`, which `app.py` composes).
 
-This process runs one asyncio loop and no threads, so that a death of any child is seen at once and children can be
-made safely. The first workers are forks made before the loop exists: they share the pages of all that is imported by
+This process runs one asyncio loop, which makes all children and never waits for anything else, so that a death of any
+child is seen at once (what the duties must wait for, such as a database, they do in a thread of theirs). The first workers are forks made before the loop exists: they share the pages of all that is imported by
 then. A worker that dies later is replaced by a fresh interpreter, because forking a process that lives in its loop
 would hand its connections down.
 
@@ -31,6 +31,7 @@ import msgspec
 
 from craton.front.connections import Limits
 from craton.front.fleet import Fleet, StartFailed
+from craton.front.tls import Files
 from craton.front.worker import ENDING, Assignment, leave, run_worker
 from craton.infra.compute.process import raise_file_limit
 from craton.infra.control.home import RunDir
@@ -92,6 +93,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     """Of each worker."""
     drain_s: float = 10.0
+    tls: Files | None = None
 
 
 def serve(listen: Listen, plan: Plan, run: RunDir, duties: Duties, on_ready: Callable[[Bound], None]) -> int:
@@ -112,7 +114,9 @@ def serve(listen: Listen, plan: Plan, run: RunDir, duties: Duties, on_ready: Cal
     first = {index: _fork(make(index), run.lock_handle, control_sock) for index in range(plan.workers)}
     try:
         return asyncio.run(
-            _supervise(plan, duties, first, make, listener, control_sock, partial(on_ready, _bound(listen, listener)))
+            _supervise(
+                plan, duties, first, make, listener, control_sock, partial(on_ready, _bound(listen, listener, plan))
+            )
         )
     finally:
         listener.close()
@@ -196,6 +200,7 @@ def _assignment(listen: Listen, plan: Plan, run: RunDir, listener: socket.socket
         backlog=listen.backlog,
         limits=plan.limits,
         drain_s=plan.drain_s,
+        tls=plan.tls,
     )
 
 
@@ -254,9 +259,9 @@ def _bind(listen: Listen) -> socket.socket:
     return sock
 
 
-def _bound(listen: Listen, sock: socket.socket) -> Bound:
+def _bound(listen: Listen, sock: socket.socket, plan: Plan) -> Bound:
     if listen.uds is not None:
         return Bound(f"unix:{listen.uds}", "", 0, os.getpid())
     port = sock.getsockname()[1]
     host = f"[{listen.host}]" if ":" in listen.host else listen.host
-    return Bound(f"http://{host}:{port}", listen.host, port, os.getpid())
+    return Bound(f"{'https' if plan.tls else 'http'}://{host}:{port}", listen.host, port, os.getpid())

@@ -41,6 +41,13 @@ def http_scope(
     }
 
 
+def https_scope(
+    method: str, raw_path: bytes, query: bytes, headers: dict[bytes, bytes], client: tuple[str, int] | None
+) -> Scope:
+    """The same for what came over TLS. Without it the scheme goes without saying."""
+    return {**http_scope(method, raw_path, query, headers, client), "scheme": "https"}
+
+
 def _path(raw: bytes) -> str:
     path = raw.decode("latin-1")
     return unquote(path) if "%" in path else path

@@ -12,10 +12,8 @@ import gc
 import importlib
 import os
 import signal
-import socket
 import sys
 from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -23,7 +21,8 @@ import msgspec
 import uvloop
 
 from craton.front.connections import Connections, Limits
-from craton.front.http1 import Http1
+from craton.front.entrance import Entrance
+from craton.front.tls import Files
 from craton.front.turn import Receive, Scope, Send
 from craton.infra.compute.process import die_with_parent
 from craton.infra.control.client import ControlClient
@@ -77,6 +76,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     backlog: int
     limits: Limits
     drain_s: float
+    tls: Files | None = None
 
 
 def run_worker(assignment: Assignment) -> int:
@@ -105,11 +105,14 @@ async def _work(assignment: Assignment) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    connections = Connections(app, assignment.limits)
-    server = await _listen(assignment, connections)
+    connections = Connections(app, assignment.limits, secure=assignment.tls is not None)
+    entrance = Entrance(
+        connections, assignment.listener, assignment.backlog, assignment.tls, is_unix=assignment.is_unix
+    )
+    await entrance.open()
     await control.call("worker.ready", {"index": assignment.index, "pid": os.getpid()})
     await stop.wait()
-    server.close()
+    entrance.close()
     await connections.drain(assignment.drain_s)
     await connections.cut_short(_LAST_WORDS_S)
     async with asyncio.timeout(_CLOSE_S):
@@ -123,15 +126,6 @@ async def _first(other: asyncio.Future[Any], stop: asyncio.Event) -> None:
     both: list[asyncio.Future[Any]] = [other, asked]
     await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     asked.cancel()
-
-
-async def _listen(assignment: Assignment, connections: Connections) -> asyncio.Server:
-    """Accept on the socket that all workers share: the queue of one that dies is the others' too."""
-    loop, sock = connections.loop, socket.socket(fileno=assignment.listener)
-    make = partial(Http1, connections)
-    if assignment.is_unix:
-        return await loop.create_unix_server(make, sock=sock, backlog=assignment.backlog)
-    return await loop.create_server(make, sock=sock, backlog=assignment.backlog)
 
 
 async def _ignore(number: int, payload: bytes) -> None:

@@ -46,7 +46,7 @@ class Call:
         settings = config.Settings(home="/nowhere", file=config.ConfigFile())
         self.headers: dict[bytes, bytes] = {}
         self.response_headers: list[tuple[bytes, bytes]] = []
-        self.request_id = "r-1"
+        self.request_id, self.speaks = "r-1", ""
         self.started_at = time.monotonic()
         self.app = type("App", (), {"clock": time, "quota": None, "settings": settings})()
 

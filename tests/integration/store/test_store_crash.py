@@ -1,4 +1,4 @@
-"""Processes that die or race: nothing acknowledged is lost, nothing is half there, no compare-and-swap is lost."""
+"""Processes that die or race, on every database that several may open: nothing acknowledged is lost or half there."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ import msgspec
 from craton.infra.store.opening import open_store
 from craton.infra.store.port import Conflict, Resource
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
-store = open_store(Path(sys.argv[1]))
+place = sys.argv[1]
+store = open_store(place if "://" in place else Path(place))
 def row(number, half):
     noise = os.urandom(3000).hex()
     body = {"noise": noise, "hash": hashlib.sha256(noise.encode()).hexdigest()}
@@ -57,9 +58,10 @@ store.close()
 """
 
 
-def start(script: str, *arguments: str) -> subprocess.Popen[bytes]:
+def start(script: str, *arguments: str, stdin: int | None = None) -> subprocess.Popen[bytes]:
     """A child that runs a script on the store."""
-    return subprocess.Popen([sys.executable, "-c", PRELUDE + script, *arguments], stdout=subprocess.PIPE)
+    command = [sys.executable, "-c", PRELUDE + script, *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stdin=stdin)
 
 
 def check_pairs(store: Store, acknowledged: set[int]) -> int:
@@ -77,13 +79,12 @@ def check_pairs(store: Store, acknowledged: set[int]) -> int:
     return max(numbers, default=0) + 1
 
 
-def test_kill_loses_nothing_acknowledged_and_leaves_nothing_half(tmp_path: Path) -> None:
+def test_kill_loses_nothing_acknowledged_and_leaves_nothing_half(place: str | Path) -> None:
     """A writer is killed again and again in full swing, sometimes while the next opener mends the log."""
-    path = tmp_path / "store.db"
     acknowledged: set[int] = set()
     following = 1
     for life_s in (0.05, 0.3, 0.01, 0.2):
-        child = start(WRITER, str(path), str(following))
+        child = start(WRITER, str(place), str(following))
         assert child.stdout is not None
         acknowledged.add(int(child.stdout.readline()))
         time.sleep(life_s)
@@ -92,10 +93,56 @@ def test_kill_loses_nothing_acknowledged_and_leaves_nothing_half(tmp_path: Path)
         acknowledged.update(int(line) for line in told if line.endswith(b"\n"))
         child.stdout.close()
         child.wait()
-        store = open_store(path)
+        store = open_store(place)
         following = check_pairs(store, acknowledged)
         store.close()
     assert len(acknowledged) > 10
+
+
+RACER = """
+sys.stdin.read(1)
+from craton.infra.store.port import AlreadyExists, ClientToken, TokenReused, create_once
+given = ClientToken(account="1", region="r", operation="Make", token="t", request_hash="h")
+me = msgspec.structs.replace(row(sys.argv[2], "a"), name="contested")
+try:
+    print(store.create(me).arn if sys.argv[3] == "name" else create_once(store, me, given)[0].arn)
+except AlreadyExists as error:
+    print("taken", error.field)
+store.close()
+"""
+
+
+@pytest.mark.parametrize(("by", "said"), [("name", {"made": 1, "taken": 4}), ("token", {"made": 5})])
+def test_of_many_that_make_one_thing_one_makes_it(place: str | Path, by: str, said: dict[str, int]) -> None:
+    """Processes that take one name, or bring one client token, at the same moment: one row, and nobody fails."""
+    racers = [start(RACER, str(place), str(number), by, stdin=subprocess.PIPE) for number in range(5)]
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write(b"x")
+        racer.stdin.close()
+    words = []
+    for racer in racers:
+        assert racer.stdout is not None
+        words.append(racer.stdout.read().decode().strip())
+        racer.stdout.close()
+        assert racer.wait() == 0
+    store = open_store(place)
+    rows = store.list(Query(kind="k")).items
+    store.close()
+    assert len(rows) == 1
+    made = [word for word in words if word == rows[0].arn]
+    taken = [word for word in words if word == "taken name"]
+    assert {"made": len(made), "taken": len(taken)} == {"made": 0, "taken": 0} | said
+
+
+def test_first_starts_at_once_agree(place: str | Path) -> None:
+    """Processes that open a new database at the same moment all succeed, and it is migrated once."""
+    starts = [start("print(store.stamp()); store.close()", str(place)) for _ in range(4)]
+    for each in starts:
+        assert each.stdout is not None
+        assert each.stdout.read() == b"0\n"
+        each.stdout.close()
+        assert each.wait() == 0
 
 
 def test_kill_while_the_database_is_made_leaves_it_usable(tmp_path: Path) -> None:
@@ -114,10 +161,9 @@ def test_kill_while_the_database_is_made_leaves_it_usable(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("writers", [4])
-def test_processes_never_lose_a_compare_and_swap(tmp_path: Path, writers: int) -> None:
+def test_processes_never_lose_a_compare_and_swap(place: str | Path, writers: int) -> None:
     """Several processes that count in one row reach the exact sum, each step one version."""
-    path = tmp_path / "store.db"
-    store = open_store(path)
+    store = open_store(place)
     body = msgspec.json.encode({})
     store.create(
         Resource(
@@ -132,7 +178,7 @@ def test_processes_never_lose_a_compare_and_swap(tmp_path: Path, writers: int) -
             body=body,
         )
     )
-    children = [start(COUNTER, str(path), "25") for _ in range(writers)]
+    children = [start(COUNTER, str(place), "25") for _ in range(writers)]
     for child in children:
         assert child.stdout is not None
         child.stdout.close()

@@ -150,28 +150,6 @@ def test_tables_of_the_code_are_those_of_the_migrations(tmp_path: Path) -> None:
     engine.dispose()
 
 
-def test_first_starts_at_once_agree(tmp_path: Path) -> None:
-    """Processes that open a new database at the same moment all succeed, and it is migrated once."""
-    script = (
-        "import sys; from pathlib import Path; from craton.infra.store.opening import open_store;"
-        "sys.stdin.read(1); s = open_store(Path(sys.argv[1])); print(s.stamp()); s.close()"
-    )
-    path = tmp_path / "home" / "store.db"
-    starts = [
-        subprocess.Popen([sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        for _ in range(4)
-    ]
-    for start in starts:
-        assert start.stdin is not None
-        start.stdin.write(b"x")
-        start.stdin.close()
-    for start in starts:
-        assert start.stdout is not None
-        assert start.stdout.read() == b"0\n"
-        start.stdout.close()
-        assert start.wait() == 0
-
-
 def test_threads_that_open_at_once_agree(tmp_path: Path) -> None:
     """Within one process too, a new database may be opened by several at the same moment."""
     failures: list[BaseException] = []

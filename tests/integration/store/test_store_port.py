@@ -1,17 +1,15 @@
-"""The store port's one suite: every backend passes all of it. A further backend is one line in BACKENDS."""
+"""The store port's one suite: every backend passes all of it. The fixtures are in conftest.py."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from craton.infra.store.opening import MEMORY, open_store
 from craton.infra.store.port import (
     AlreadyExists,
     ClientToken,
@@ -31,33 +29,6 @@ from craton.infra.store.upgrade import Upgrades
 T0 = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 Opener = Callable[[Upgrades], Store]
-
-BACKENDS: dict[str, Callable[[Path], str | Path]] = {
-    "memory": lambda _folder: MEMORY,
-    "file": lambda folder: folder / "home" / "store.db",
-}
-
-
-@pytest.fixture(params=BACKENDS)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """An empty store."""
-    made = open_store(BACKENDS[request.param](tmp_path))
-    yield made
-    made.close()
-
-
-@pytest.fixture(params=[name for name in BACKENDS if name != "memory"])
-def lasting(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
-    """Opens one and the same database each time it is called."""
-    opened: list[Store] = []
-
-    def opens(upgrades: Upgrades) -> Store:
-        opened.append(open_store(BACKENDS[request.param](tmp_path), upgrades))
-        return opened[-1]
-
-    yield opens
-    for each in opened:
-        each.close()
 
 
 def guardrail(number: int = 1, **changes: Any) -> Resource:
@@ -484,3 +455,16 @@ def test_hostile_text_is_only_text(store: Store) -> None:
     made = store.create(guardrail(name=name))
     assert store.get_by_name(made.account, made.region, made.kind, name) == made
     assert store.list(Query(kind="guardrail", name_contains="'; DROP")).items == (made,)
+
+
+def test_nothing_is_called_by_a_nul(store: Store) -> None:
+    """The letter that PostgreSQL does not know is refused in what is made, and found nowhere."""
+    store.create(guardrail())
+    with pytest.raises(ValueError, match="NUL"):
+        store.create(guardrail(2, name="a\0b"))
+    assert store.get("arn\0") is None
+    assert store.get_by_id("111122223333", "us-east-1", "guardrail", "g1\0") is None
+    assert store.get_by_name("111122223333", "us-east-1", "guardrail", "\0") is None
+    assert store.list(Query(kind="guardrail", name_contains="\0")).items == ()
+    with pytest.raises(NotFound):
+        store.delete("arn\0")

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from craton.aws.access.conditions.operators import build
 from craton.aws.access.credentials import Principal, root_principal
-from craton.aws.access.request import Subject, principal_keys, request_keys, tag_keys
+from craton.aws.access.request import Subject, principal_keys, tag_keys
 from tests.unit.access.scenes import ACCOUNT, ANONYMOUS, ROLE_ARN, ROOT, SERVICE, SESSION, USER, ask
-
-NOW = datetime(2026, 11, 22, 18, 0, 0, tzinfo=UTC)
 
 
 def test_users() -> None:
@@ -38,19 +33,6 @@ def test_services_and_strangers() -> None:
     assert principal_keys(SERVICE)["aws:principalisawsservice"] == "true"
     assert "aws:principalaccount" not in principal_keys(ANONYMOUS)
     assert principal_keys(ROOT)["aws:principaltype"] == "Account"
-
-
-def test_requests() -> None:
-    """Times are ISO and epoch; what a request does not have is absent, so that Null and IfExists can tell."""
-    keys = request_keys(NOW, "us-east-1", source_ip="192.0.2.1", secure=True)
-    assert keys["aws:currenttime"] == "2026-11-22T18:00:00Z"
-    assert keys["aws:epochtime"] == str(int(NOW.timestamp()))
-    assert keys["aws:securetransport"] == "true"
-    assert {"aws:referer", "aws:tokenissuetime", "aws:multifactorauthpresent"}.isdisjoint(keys)
-    session = request_keys(NOW, "us-east-1", token_issued_at=NOW, mfa_age_s=5)
-    assert (session["aws:multifactorauthpresent"], session["aws:multifactorauthage"]) == ("true", "5")
-    assert build("DateEquals", "aws:CurrentTime", ("2026-11-22T18:00:00Z",), variables=True)(keys)
-    assert build("NumericEquals", "aws:EpochTime", (str(int(NOW.timestamp())),), variables=True)(keys)
 
 
 def test_tags() -> None:

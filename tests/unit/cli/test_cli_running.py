@@ -6,6 +6,7 @@ import socket
 import stat
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from craton.cli.running import Running, find, forget, get, local_url, record
@@ -69,4 +70,4 @@ def test_get_of_nobody_is_an_os_error() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(OSError):
-            get(f"http://127.0.0.1:{taken.getsockname()[1]}", "/health")
+            get(msgspec.structs.replace(SERVER, url=f"http://127.0.0.1:{taken.getsockname()[1]}"), "/health")

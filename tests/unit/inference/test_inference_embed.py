@@ -78,7 +78,7 @@ class Call:
     def __init__(self, mode: str = "lenient") -> None:
         self.headers = {b"x-craton-translation": mode.encode()}
         self.response_headers: list[tuple[bytes, bytes]] = []
-        self.request_id = "r-1"
+        self.request_id, self.speaks = "r-1", ""
         self.started_at = time.monotonic()
         self.app = type("App", (), {"clock": Clock, "quota": None})()
 

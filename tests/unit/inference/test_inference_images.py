@@ -71,7 +71,7 @@ class Call:
     def __init__(self, mode: str = "lenient") -> None:
         self.headers = {b"x-craton-translation": mode.encode()}
         self.response_headers: list[tuple[bytes, bytes]] = []
-        self.request_id, self.started_at = "r", time.monotonic()
+        self.request_id, self.speaks, self.started_at = "r", "", time.monotonic()
         self.app = self
         self.clock, self.quota = Clock(), None
         self.settings = config.Settings(home="/nowhere", file=config.ConfigFile())

@@ -19,7 +19,8 @@ SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtim
 DEEPEST = 5
 _PLAIN = string.ascii_letters + string.digits
 # \p{…} has no Python form; these stand for classes that each pattern in use accepts.
-_PROPERTIES = ((r"[^\p{C}]", "[a-z]"), (r"\P{C}", "[a-z]"), (r"\p{L}[", "[a-z]["), (r"\p{L}", "a-z"), (r"\p{M}", "0-9"))
+_PROPERTIES = ((r"[^\p{C}]", "[a-z]"), (r"\P{C}", "[a-z]"), (r"\p{L}[", "[a-z]["), (r"\p{L}", "a-z"), (r"\p{M}", "0-9"),
+               (r"\p{Z}", " "), (r"\p{N}", "0-9"))  # fmt: skip
 
 
 @functools.cache

@@ -1,15 +1,16 @@
 """Who a request's key belongs to: an immutable view of all keys that are valid now.
 
 Owns the Principal and the Credentials snapshot that the supervisor makes and sends to its workers; requests are answered
-from it, never from a database. Bearer keys are known by their SHA-256 alone. It must not know where keys are kept, how a
-signature is checked, or what a principal may do. Pure: no clock, no file.
+from it, never from a database. Bearer keys are known by their SHA-256 alone, temporary keys not at all: their session
+token says everything, and the snapshot only whether who they stand for is still there. It must not know where keys are
+kept, how a token is sealed, how a signature is checked, or what a principal may do. Pure: no clock, no file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -18,14 +19,17 @@ import msgspec
 from craton.aws.wire.sigv4 import Secret
 
 Auth = Literal["sigv4", "bearer", "bearer-short"]
-PrincipalKind = Literal["root", "user", "assumed-role", "federated-user", "service"]
+PrincipalKind = Literal["root", "user", "assumed-role", "federated-user", "service", "anonymous"]
 
 
-class Principal(msgspec.Struct, frozen=True, kw_only=True):
+class Principal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The caller of a request.
 
     `account` 12 digits; `arn` as policies and messages name it; `user_id` is aws:userid (for root the account, for a
     user its AIDA id); `name` is aws:username, None for root; `access_key_id` is None with a long-term bearer key.
+    `role_arn` (with its path) is the role behind a session, `session_policies` are the documents that limit it,
+    `session_tags` were passed when it was made, `transitive_tags` names those that follow into the next role,
+    `issued_at` (UTC) is when temporary credentials were made.
     """
 
     account: str
@@ -35,6 +39,12 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     access_key_id: str | None = None
     auth: Auth = "sigv4"
+    role_arn: str | None = None
+    session_policies: tuple[str, ...] = ()
+    session_tags: dict[str, str] = msgspec.field(default_factory=dict)
+    transitive_tags: tuple[str, ...] = ()
+    issued_at: datetime | None = None
+    source_identity: str | None = None
 
     @property
     def is_root(self) -> bool:
@@ -73,33 +83,95 @@ class BearerKey(msgspec.Struct, frozen=True):
         return f"BearerKey({self.credential_id!r})"
 
 
-class _Parcel(msgspec.Struct, frozen=True, array_like=True):
-    """How a snapshot travels."""
+class Session(msgspec.Struct, frozen=True, array_like=True):
+    """Temporary credentials, as their token tells. `issuer` is the unique id of the role or user, the account of root."""
 
-    access_keys: tuple[AccessKey, ...]
-    bearer_keys: tuple[BearerKey, ...]
+    access_key_id: str
+    secret: str
+    principal: Principal
+    issuer: str
+    expires_at: datetime
+
+    def __repr__(self) -> str:
+        return f"Session({self.access_key_id!r})"
+
+
+OpenToken = Callable[[str], Session | None]
+"""What a session token says, None for one that this home did not make."""
+
+
+def _opens_nothing(token: str) -> Session | None:
+    return None
+
+
+class _Parcel(msgspec.Struct, frozen=True, array_like=True):
+    """How a snapshot travels: as the tables that it is searched by, for a worker's loop stands still while it opens it."""
+
+    secrets: dict[str, Secret]
+    owners: dict[str, Principal]
+    bearer_keys: dict[bytes, BearerKey]
+    issuers: dict[str, str]
 
 
 class Credentials:
-    """All keys at one moment. Never changes; a newer snapshot replaces it as a whole."""
+    """All keys at one moment. Never changes; a newer snapshot replaces it as a whole.
 
-    __slots__ = ("_access_keys", "_bearer_keys", "secrets")
+    Args:
+        issuers: all users and roles, unique id → ARN: temporary credentials end with whom they stand for, and with
+            the name that it had, which somebody else may have taken.
+        open_token: reads session tokens.
+    """
 
-    def __init__(self, access_keys: Iterable[AccessKey] = (), bearer_keys: Iterable[BearerKey] = ()) -> None:
-        self._access_keys = {key.access_key_id: key for key in access_keys}
-        self._bearer_keys = {key.digest: key for key in bearer_keys}
-        self.secrets = {key.access_key_id: Secret(key.secret) for key in self._access_keys.values()}
+    __slots__ = ("_accounts", "_bearer_keys", "_open_token", "_owners", "issuers", "secrets")
+
+    def __init__(
+        self,
+        access_keys: Iterable[AccessKey] = (),
+        bearer_keys: Iterable[BearerKey] = (),
+        issuers: Mapping[str, str] | None = None,
+        open_token: OpenToken = _opens_nothing,
+    ) -> None:
+        keys = tuple(access_keys)
+        secrets = {key.access_key_id: Secret(key.secret) for key in keys}
+        owners = {key.access_key_id: key.principal for key in keys}
+        bearers = {key.digest: key for key in bearer_keys}
+        self._hold(_Parcel(secrets, owners, bearers, dict(issuers or {})), open_token)
+
+    def _hold(self, parcel: _Parcel, open_token: OpenToken) -> None:
+        self.secrets = parcel.secrets
         """Access key id → its secret, as a verifier asks for it."""
+        self.issuers = parcel.issuers
+        self._owners = parcel.owners
+        self._bearer_keys = parcel.bearer_keys
+        self._open_token = open_token
+        self._accounts = frozenset(owner.account for owner in self._owners.values() if owner.kind == "root")
 
     def owner(self, access_key_id: str) -> Principal | None:
         """Whose access key this is; None for an unknown one."""
-        key = self._access_keys.get(access_key_id)
-        return None if key is None else key.principal
+        return self._owners.get(access_key_id)
+
+    def session(self, access_key_id: str, token: str) -> Secret | None:
+        """The secret of temporary credentials, for a verifier; None where token and key are none of this home's."""
+        found = self._open_token(token)
+        if found is None or found.access_key_id != access_key_id or not self._stands(found):
+            return None
+        return Secret(found.secret, token, found.expires_at)
+
+    def session_owner(self, access_key_id: str, token: str | None) -> Principal | None:
+        """Whose temporary credentials these are, after `session` found them."""
+        found = self._open_token(token) if token else None
+        return None if found is None or found.access_key_id != access_key_id else found.principal
+
+    def _stands(self, session: Session) -> bool:
+        principal = session.principal
+        if principal.is_root:
+            return session.issuer in self._accounts
+        return self.issuers.get(session.issuer) == (principal.role_arn or principal.arn)
 
     def secret_of(self, access_key_id: str) -> tuple[str, Principal] | None:
         """The secret and the owner of an access key; None for an unknown one."""
-        key = self._access_keys.get(access_key_id)
-        return None if key is None else (key.secret, key.principal)
+        secret = self.secrets.get(access_key_id)
+        return None if secret is None else (secret.secret_access_key, self._owners[access_key_id])
 
     def bearer(self, token: str, now: datetime) -> Principal | None:
         """Whose bearer key this is; None when it is unknown, inactive or expired. `bearer_key` tells these apart."""
@@ -117,39 +189,56 @@ class Credentials:
 
     def accounts(self) -> frozenset[str]:
         """The accounts whose root user has an access key here: those that exist."""
-        return frozenset(key.principal.account for key in self._access_keys.values() if key.principal.is_root)
+        return self._accounts
 
     def merge(self, other: Credentials) -> Credentials:
         """Both together; where they name the same key, `other` holds."""
-        access_keys = {**self._access_keys, **other._access_keys}
-        bearer_keys = {**self._bearer_keys, **other._bearer_keys}
-        return Credentials(access_keys.values(), bearer_keys.values())
+        mine, theirs = self._parcel(), other._parcel()
+        both = _Parcel(
+            mine.secrets | theirs.secrets,
+            mine.owners | theirs.owners,
+            mine.bearer_keys | theirs.bearer_keys,
+            mine.issuers | theirs.issuers,
+        )
+        return self._of(both, self._open_token)
 
     def encode(self) -> bytes:
         """The snapshot as bytes, secrets included: for a private socket, never for a log or a file."""
-        return msgspec.msgpack.encode(_Parcel(tuple(self._access_keys.values()), tuple(self._bearer_keys.values())))
+        return msgspec.msgpack.encode(self._parcel())
 
     @classmethod
-    def decode(cls, parcel: bytes) -> Credentials:
-        """What `encode` gave."""
-        opened = msgspec.msgpack.decode(parcel, type=_Parcel)
-        return cls(opened.access_keys, opened.bearer_keys)
+    def decode(cls, parcel: bytes, open_token: OpenToken = _opens_nothing) -> Credentials:
+        """What `encode` gave; how tokens are opened does not travel."""
+        return cls._of(msgspec.msgpack.decode(parcel, type=_Parcel), open_token)
+
+    @classmethod
+    def _of(cls, parcel: _Parcel, open_token: OpenToken) -> Credentials:
+        made = cls.__new__(cls)
+        made._hold(parcel, open_token)
+        return made
+
+    def _parcel(self) -> _Parcel:
+        return _Parcel(self.secrets, self._owners, self._bearer_keys, self.issuers)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Credentials):
             return NotImplemented
-        return self._access_keys == other._access_keys and self._bearer_keys == other._bearer_keys
+        return self._parcel() == other._parcel()
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"Credentials({len(self._access_keys)} access keys, {len(self._bearer_keys)} bearer keys)"
+        return f"Credentials({len(self.secrets)} access keys, {len(self._bearer_keys)} bearer keys)"
 
 
 def root_principal(account: str, access_key_id: str | None = None) -> Principal:
     """The root user of an account."""
     arn = f"arn:aws:iam::{account}:root"
     return Principal(account=account, arn=arn, kind="root", user_id=account, access_key_id=access_key_id)
+
+
+ANONYMOUS = Principal(account="", arn="anonymous", kind="anonymous", user_id="")
+"""Who gives no credentials, where an operation asks for none."""
 
 
 def digest_of(token: str) -> bytes:

@@ -1,12 +1,10 @@
 """What is asked: who wants to do what to which resource, and what else is known of the request.
 
-Owns the values that a decision is made from. It must not know policies. Pure: no clock; whoever builds the condition
-context gives the time.
+Owns the values that a decision is made from. It must not know policies. Pure.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
@@ -61,8 +59,8 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One action on one resource.
 
-    `keys` has its names in lower case; `principal_keys` and `request_keys` make most of them. `resource_account` owns
-    the resource; None where it has no owner beside the caller (``*``, foundation models).
+    `keys` has its names in lower case; see `keys.RequestKeys`. `resource_account` owns the resource; None where it has
+    no owner beside the caller (``*``, foundation models).
     """
 
     subject: Subject
@@ -100,40 +98,6 @@ def principal_keys(
     return keys
 
 
-def request_keys(
-    now: datetime,
-    region: str,
-    *,
-    source_ip: str | None = None,
-    secure: bool = False,
-    user_agent: str | None = None,
-    referer: str | None = None,
-    token_issued_at: datetime | None = None,
-    mfa_age_s: int | None = None,
-) -> dict[str, Value]:
-    """The context that belongs to the request. `now` and `token_issued_at` are in UTC.
-
-    aws:TokenIssueTime and the MFA keys exist only for temporary credentials, as on AWS: a policy that asks with
-    BoolIfExists relies on that.
-    """
-    keys: dict[str, Value] = {
-        "aws:currenttime": _iso(now),
-        "aws:epochtime": str(int(now.timestamp())),
-        "aws:requestedregion": region,
-        "aws:securetransport": _word(secure),
-        "aws:viaawsservice": "false",
-    }
-    for name, value in (("sourceip", source_ip), ("useragent", user_agent), ("referer", referer)):
-        if value is not None:
-            keys[f"aws:{name}"] = value
-    if token_issued_at is not None:
-        keys["aws:tokenissuetime"] = _iso(token_issued_at)
-        keys["aws:multifactorauthpresent"] = _word(mfa_age_s is not None)
-    if mfa_age_s is not None:
-        keys["aws:multifactorauthage"] = str(mfa_age_s)
-    return keys
-
-
 def tag_keys(
     *, request_tags: dict[str, str] | None = None, resource_tags: dict[str, str] | None = None
 ) -> dict[str, Value]:
@@ -148,7 +112,3 @@ def tag_keys(
 
 def _word(truth: bool) -> str:  # noqa: FBT001
     return "true" if truth else "false"
-
-
-def _iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

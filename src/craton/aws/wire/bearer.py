@@ -95,7 +95,12 @@ def parse(key: str, form: KeyFormat) -> LongTermKey | ShortTermKey:
 
 
 def verify(
-    key: ShortTermKey, form: KeyFormat, verifier: Verifier, lookup: Callable[[str], Secret | None], now: datetime
+    key: ShortTermKey,
+    form: KeyFormat,
+    verifier: Verifier,
+    lookup: Callable[[str], Secret | None],
+    now: datetime,
+    sessions: Callable[[str, str], Secret | None] | None = None,
 ) -> Verified:
     """Verify a short-term key; region and access key are those of its signature.
 
@@ -108,7 +113,7 @@ def verify(
         presented = sigv4.parse(headers, key.request.query)
         if presented is None or (presented.expires_s or 0) > form.max_expires_s:
             raise _refused()
-        return verifier.check(presented, headers, key.request, lookup, now)
+        return verifier.check(presented, headers, key.request, lookup, now, sessions)
     except faults.AuthFault as fault:
         over = fault.name == "ExpiredTokenException" or fault.message.startswith("Signature expired")
         raise faults.access_denied(HAS_EXPIRED if over else NOT_VALID) from None

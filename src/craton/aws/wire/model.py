@@ -44,6 +44,7 @@ class _RawShape(msgspec.Struct, rename="camel", kw_only=True):
     enum: tuple[str, ...] = ()
     payload: str | None = None
     timestamp_format: str | None = None
+    flattened: bool = False
     union: bool = False
     document: bool = False
     eventstream: bool = False
@@ -82,6 +83,9 @@ class _RawMetadata(msgspec.Struct, rename="camel"):
     protocol: str
     endpoint_prefix: str
     signing_name: str | None = None
+    xml_namespace: str | None = None
+    target_prefix: str | None = None
+    json_version: str | None = None
 
 
 class _RawService(msgspec.Struct):
@@ -109,7 +113,10 @@ class Member(msgspec.Struct, frozen=True):
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """One shape: structure, list, map or a simple type. ``element``, ``key`` and ``value`` name further shapes."""
+    """One shape: structure, list, map or a simple type. ``element``, ``key`` and ``value`` name further shapes.
+
+    ``names`` are the wire names of a list's element, or of a map's key and value, where the model gives its own.
+    """
 
     name: str
     type: str
@@ -130,6 +137,8 @@ class Shape(msgspec.Struct, frozen=True):
     sensitive: bool
     error_code: str | None
     error_status: int | None
+    flattened: bool = False
+    names: tuple[str, str] = ("", "")
 
 
 class Service(msgspec.Struct, frozen=True, eq=False):
@@ -141,6 +150,9 @@ class Service(msgspec.Struct, frozen=True, eq=False):
     api_version: str
     operations: dict[str, Operation]
     shapes: dict[str, Shape]
+    xml_namespace: str = ""
+    target_prefix: str = ""
+    json_version: str = ""
 
     def shape(self, name: str) -> Shape:
         """Return the shape called ``name``; raises KeyError for a name that the model lacks."""
@@ -224,6 +236,9 @@ def parse(service: str, raw: bytes) -> Service:
         api_version=meta.api_version,
         operations={},
         shapes=shapes,
+        xml_namespace=meta.xml_namespace or "",
+        target_prefix=meta.target_prefix or "",
+        json_version=meta.json_version or "",
     )
     result.operations.update((name, _operation(result, op)) for name, op in document.operations.items())
     return result
@@ -250,7 +265,17 @@ def _shape(name: str, raw: _RawShape) -> Shape:
         sensitive=raw.sensitive,
         error_code=raw.error.code if raw.error else None,
         error_status=raw.error.http_status_code if raw.error else None,
+        flattened=raw.flattened,
+        names=_names(raw),
     )
+
+
+def _names(raw: _RawShape) -> tuple[str, str]:
+    """The wire names that a list or map gives to what is in it; empty where the protocol's own hold."""
+    if raw.member is not None:
+        return raw.member.location_name or "", ""
+    key, value = (ref.location_name if ref is not None else None for ref in (raw.key, raw.value))
+    return key or "", value or ""
 
 
 def _member(name: str, raw: _RawMember, *, required: bool) -> Member:

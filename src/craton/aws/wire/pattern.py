@@ -11,11 +11,13 @@ import itertools
 import re
 import unicodedata
 
-# Published text → what it means. The first two are slips for \d that would refuse every real ARN; the others try
+# Published text → what it means. The first two are slips for \d that would refuse every real ARN, the third one would
+# refuse the routers that the very same service makes (its other patterns know both kinds); the others try
 # exponentially many splits of a run of hyphens before they refuse, so each is replaced by an equal language.
 CORRECTIONS: tuple[tuple[str, str], ...] = (
     ("/d{12}", "[0-9]{12}"),
     ("?::/d+", "?::[0-9]+"),
+    (":default-prompt-router/", ":(default-)?prompt-router/"),
     (r"(-*[a-zA-Z0-9\+\-\.])*", r"[a-zA-Z0-9+.\-]*"),
     (r"(-*[a-zA-Z0-9\+\-\.]){0,63}", r"(?:-*[a-zA-Z0-9+.]){0,63}-*"),
 )

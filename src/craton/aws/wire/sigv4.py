@@ -32,6 +32,7 @@ SKEW_S = 300
 
 _TIME = "%Y%m%dT%H%M%SZ"
 _BLOCK_BYTES = 64
+_MAX_BEGUN = 4096
 _INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 
 
@@ -57,7 +58,7 @@ class SignedRequest(msgspec.Struct, frozen=True):
     event_stream: bool = False
 
 
-class Secret(msgspec.Struct, frozen=True):
+class Secret(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What the key store knows of an access key. Temporary keys have a session token and an end."""
 
     secret_access_key: str
@@ -102,15 +103,25 @@ class Verifier:
         self._unsigned_ok = unsigned_payload_ok
         self._path = (lambda raw: raw) if path_as_is else lru_cache(maxsize=1024)(canonical_path)
         # Keyed by the secret itself, so a changed secret can never meet a kept key.
-        self._kept = lru_cache(maxsize=1024)(_keyed)
+        self._kept = lru_cache(maxsize=1024)(self._key)
+        self.begun: list[Scope] = []
+        """The scopes that came for the first time, or after a pause: where keys are in use. Who reads it empties it."""
 
-    def verify(self, request: SignedRequest, lookup: Callable[[str], Secret | None], now: datetime) -> Verified:
+    def verify(
+        self,
+        request: SignedRequest,
+        lookup: Callable[[str], Secret | None],
+        now: datetime,
+        sessions: Callable[[str, str], Secret | None] | None = None,
+    ) -> Verified:
         """Verify a request.
 
         Args:
             request: what was sent.
             lookup: gives the secret of an access key id, None for one that is unknown or not active.
             now: the present, with its zone.
+            sessions: gives the secret of an access key id that ``lookup`` does not know by its session token: for
+                temporary keys that are kept nowhere.
 
         Raises:
             AuthFault: with AWS's own name and text for each way in which it can fail.
@@ -120,7 +131,7 @@ class Verifier:
         presented = parse(headers, request.query)
         if presented is None:
             raise faults.missing_token()
-        return self.check(presented, headers, request, lookup, now)
+        return self.check(presented, headers, request, lookup, now, sessions)
 
     def check(
         self,
@@ -129,11 +140,16 @@ class Verifier:
         request: SignedRequest,
         lookup: Callable[[str], Secret | None],
         now: datetime,
+        sessions: Callable[[str, str], Secret | None] | None = None,
     ) -> Verified:
         """Verify credentials that ``parse`` has read already."""
         scope, token = presented.scope, presented.session_token
         secret = lookup(scope.access_key_id)
-        if secret is None or (token is not secret.session_token and not _same(secret.session_token or "", token or "")):
+        if secret is None:
+            secret = sessions(scope.access_key_id, token) if sessions is not None and token else None
+            if secret is None:
+                raise faults.unrecognized_client()
+        elif token is not secret.session_token and not _same(secret.session_token or "", token or ""):
             raise faults.unrecognized_client()
         if secret.expires_at is not None and secret.expires_at <= now:
             raise faults.expired_token()
@@ -145,10 +161,16 @@ class Verifier:
         inner, outer, place = self._kept(secret.secret_access_key, scope)
         text = f"{ALGORITHM}\n{timestamp}\n{place}\n{digest}".encode()
         if not _same(sha256(outer + sha256(inner + text).digest()).hexdigest(), presented.signature):
+            self.begun = [one for one in self.begun if one is not scope]
             raise faults.invalid_signature()
         return Verified(
             scope.access_key_id, scope.region, scope.service, signed_at, token, presented.expires_s is not None
         )
+
+    def _key(self, secret: str, scope: Scope) -> tuple[bytes, bytes, str]:
+        if len(self.begun) < _MAX_BEGUN:
+            self.begun.append(scope)
+        return _keyed(secret, scope)
 
     def _misplaced(self, scope: Scope, timestamp: str) -> faults.AuthFault:
         """Why a credential's scope cannot hold."""

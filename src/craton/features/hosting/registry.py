@@ -33,6 +33,11 @@ def registered(store: Reader, account: str) -> list[LocalModel]:
         query = msgspec.structs.replace(query, after=page.after)
 
 
+def registration_of(row: Resource) -> tuple[str, LocalModel]:
+    """The account of a registered model, and the model."""
+    return row.account, row.read(LocalModel)
+
+
 def add(store: Store, account: str, model: LocalModel, now: datetime) -> None:
     """Register a model whose directory is complete. Raises NameTaken."""
     row = Resource(

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 MakeProvider = Callable[[Upstream], Provider]
 FindDialect = Callable[[str], Dialect | None]
+# The engine's chat models see and hear nothing.
+_TEXT_ALONE: dict[str, object] = {"media": False}
 DEFAULT_MAX_TOKENS = 4096
 STANDIN_MAX_TOKENS = 512
 # What is rehearsed fails as it is told to: no breaker takes it out, and no scripted Retry-After is heeded.
@@ -186,7 +188,12 @@ class Compiler:
     def local(self, model: LocalModel, timeout_s: float, standin: str = "") -> Target:
         upstream = Upstream(provider="local", base_url="", model=model.id)
         return Target(
-            self.provider(upstream), model.id, timeout_s=timeout_s, standin=standin, state=self.states.of(upstream)
+            self.provider(upstream),
+            model.id,
+            timeout_s=timeout_s,
+            standin=standin,
+            quirks=_TEXT_ALONE if model.kind == "chat" else {},
+            state=self.states.of(upstream),
         )
 
     def own(self, model: LocalModel) -> Route:

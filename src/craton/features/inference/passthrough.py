@@ -48,7 +48,7 @@ async def invoke(call: Call, resolved: Resolved, model_id: str, body: bytes) -> 
     dialect = native_dialect(resolved.route)
     request = dialect.read_request(body)
     check_limit(resolved.route.model, dialect.name, request)
-    request.model_id = model_id
+    request.model_id, call.speaks = model_id, dialect.name
     shown = Shown(model_id, request, call.request_id, body)
 
     async def ask(target: Target) -> tuple[bytes, Usage, Target, Ledger]:
@@ -77,7 +77,7 @@ async def invoke_stream(call: Call, resolved: Resolved, model_id: str, body: byt
         raise validation(NO_STREAM)
     request = dialect.read_request(body, streaming=True)
     check_limit(resolved.route.model, dialect.name, request)
-    request.model_id = model_id
+    request.model_id, call.speaks = model_id, dialect.name
     shown = Shown(model_id, request, call.request_id, body)
 
     quota = call.app.quota

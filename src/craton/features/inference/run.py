@@ -68,7 +68,8 @@ def attempt(call: Call, resolved: Resolved, target: Target, ledger: Ledger, time
     whole_s = resolved.route.retrying.deadline_s
     if whole_s:
         deadline = min(deadline, call.started_at + whole_s)
-    return Attempt(target.model, ledger, deadline, call.request_id, resolved.route.max_output_tokens, target.quirks)
+    most, family = resolved.route.max_output_tokens, resolved.route.schema
+    return Attempt(target.model, ledger, deadline, call.request_id, most, target.quirks, call.speaks, family)
 
 
 def ledger_of(call: Call) -> Ledger:

@@ -1,7 +1,7 @@
 """Starting one model process: its command, its minimal environment, its limits, its group; and ending it.
 
 Owns: everything between a `ModelSpec` and a running child, and the way from SIGTERM to SIGKILL. Must not know: when
-to start or stop. A sandbox (a later issue) wraps the command in `_command`; nothing else changes then.
+to start or stop, and what a sandbox is made of.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from craton.infra.compute.process import (
     signal_process,
     wait_zombie,
 )
+from craton.infra.compute.sandbox import Sandbox
 
 # What a child needs to find its interpreter, its libraries and its accelerator. Everything else, above all
 # credentials, stays here.
@@ -95,28 +96,44 @@ class Child:
         return code
 
 
-def launch(spec: ModelSpec, socket_path: Path, scratch: Path, journal: Journal, guard: Guard) -> Child:
-    """Start the process of `spec`, listening on `socket_path`, with `scratch` as its working directory.
+def launch(
+    spec: ModelSpec, socket_path: Path, scratch: Path, journal: Journal, guard: Guard, sandbox: Sandbox
+) -> Child:
+    """Start the process of `spec`, listening on `socket_path` (in `scratch`, its working directory), within walls.
 
     Raises:
-        OSError: the command cannot be run.
+        OSError: the command cannot be run, or not as the sandbox has to be.
     """
     threads = spec.threads or available_cores()
     socket_path.unlink(missing_ok=True)
     scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-    process = subprocess.Popen(
-        _command(spec, socket_path, threads),
-        env=_environment(spec, threads, scratch),
-        cwd=scratch,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        close_fds=True,
-        process_group=0,
-        umask=0o077,
-        preexec_fn=set_parent_death_signal,  # noqa: PLW1509 - the supervisor runs no threads
-    )
+    with sandbox.around(scratch, spec.reads) as enter:
+        process = _started(spec, socket_path, scratch, threads, enter)
     return Child(process, threads, scratch, journal, guard)
+
+
+def _started(
+    spec: ModelSpec, socket_path: Path, scratch: Path, threads: int, enter: Callable[[], None]
+) -> subprocess.Popen[bytes]:
+    def bind() -> None:
+        enter()
+        set_parent_death_signal()  # last: the kernel forgets it when a process changes its rights
+
+    try:
+        return subprocess.Popen(
+            _command(spec, socket_path, threads),
+            env=_environment(spec, threads, scratch),
+            cwd=scratch,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            close_fds=True,
+            process_group=0,
+            umask=0o077,
+            preexec_fn=bind,  # noqa: PLW1509 - it calls the kernel, and takes no lock that a thread could hold
+        )
+    except subprocess.SubprocessError as error:  # it says no more than that `bind` failed
+        raise OSError(0, "its sandbox could not be entered") from error
 
 
 def _command(spec: ModelSpec, socket_path: Path, threads: int) -> list[str]:

@@ -16,17 +16,24 @@ from craton.infra.compute.guard import Guard
 from craton.infra.compute.journal import Journal
 from craton.infra.compute.port import ModelSpec, ModelStatus
 from craton.infra.compute.replica import Place, Replica, Rules
+from craton.infra.compute.sandbox import Sandbox
 
 
 class LocalModelHost:
     """Model processes as children under the supervisor; a `ModelHost`."""
 
-    def __init__(self, socket_dir: Path, log_dir: Path | None, rules: Rules | None = None) -> None:
-        """Keep sockets and scratch folders under `socket_dir` (short: a socket's path has 107 bytes), logs in `log_dir`."""
+    def __init__(
+        self, socket_dir: Path, log_dir: Path | None, rules: Rules | None = None, sandbox: Sandbox | None = None
+    ) -> None:
+        """Keep scratch folders under `socket_dir` (short: a socket's path has 107 bytes), logs in `log_dir`.
+
+        Without a `sandbox` the processes may do what this one may.
+        """
         self._socket_dir = socket_dir
         self._log_dir = log_dir
         self._rules = rules or Rules()
         self._guard = Guard()
+        self._sandbox = sandbox or Sandbox("off", socket_dir)
         self._replicas: dict[str, Replica] = {}
 
     async def ensure(self, spec: ModelSpec) -> str:
@@ -71,9 +78,9 @@ class LocalModelHost:
     def _make(self, spec: ModelSpec) -> Replica:
         key = hashlib.sha256(spec.id.encode()).hexdigest()[:12]
         self._socket_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        place = Place(socket=self._socket_dir / f"{key}.sock", scratch=self._socket_dir / key)
+        place = Place(socket=self._socket_dir / key / "sock", scratch=self._socket_dir / key)
         log = self._log_dir / f"{_file_name(spec.id)}.log" if self._log_dir else None
-        return Replica(spec, place, Journal(log), self._guard, self._rules)
+        return Replica(spec, place, Journal(log), self._guard, self._rules, self._sandbox)
 
 
 def _file_name(model_id: str) -> str:

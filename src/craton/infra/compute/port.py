@@ -27,6 +27,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     command: tuple[str, ...]
     env: dict[str, str] = {}
+    reads: tuple[str, ...] = ()
+    """Folders that it must be able to read, wherever they are: the model's own files."""
     threads: int = 0
     """0: as many as the machine has cores for this process."""
     memory_limit_bytes: int = 0

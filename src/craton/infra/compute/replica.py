@@ -25,6 +25,7 @@ from craton.infra.compute.launch import Child, launch
 from craton.infra.compute.port import ModelFailed, ModelSpec, ModelStatus, ModelStopped, State
 from craton.infra.compute.probe import ask_health
 from craton.infra.compute.process import cpu_seconds, describe_exit, pss_bytes, rss_bytes, tree
+from craton.infra.compute.sandbox import Sandbox
 
 _REASON_LINES = 5
 
@@ -51,7 +52,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """A replica's own paths: where it listens, and its working directory, which goes with it."""
+    """A replica's own paths: its working directory, which goes with it, and where in it it listens."""
 
     socket: Path
     scratch: Path
@@ -60,7 +61,9 @@ class Place(msgspec.Struct, frozen=True):
 class Replica:
     """One model: `ensure` and `stop` drive it, `status` shows it."""
 
-    def __init__(self, spec: ModelSpec, place: Place, journal: Journal, guard: Guard, rules: Rules) -> None:
+    def __init__(
+        self, spec: ModelSpec, place: Place, journal: Journal, guard: Guard, rules: Rules, sandbox: Sandbox
+    ) -> None:
         """Remember what to run and where; nothing is started."""
         self.spec = spec
         self.journal = journal
@@ -68,6 +71,7 @@ class Replica:
         self._scratch = place.scratch
         self._guard = guard
         self._rules = rules
+        self._sandbox = sandbox
         self._state: State = "stopped"
         self._child: Child | None = None
         self._life: asyncio.Task[None] | None = None
@@ -206,7 +210,7 @@ class Replica:
         self._state = "starting"
         self._renew_ready()
         try:
-            child = launch(self.spec, self._socket_path, self._scratch, self.journal, self._guard)
+            child = launch(self.spec, self._socket_path, self._scratch, self.journal, self._guard, self._sandbox)
         except OSError as error:
             return f"cannot be started: {error.strerror or error}"
         self._child, self._started_at = child, time.monotonic()

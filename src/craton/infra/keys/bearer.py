@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 
 import msgspec
@@ -75,24 +75,38 @@ def create_bearer_key(
         msg = f"a key lives {MIN_AGE_DAYS} to {MAX_AGE_DAYS} days, not {age_days}"
         raise KeyRefused(msg)
     now = clock()
-    alias = f"{_user_name(principal)}-at-{principal.account}"
-    secret = _new_secret(alias)
-    owner = msgspec.structs.replace(principal, access_key_id=None, auth="bearer")
-    expires_at = None if age_days is None else now + timedelta(days=age_days)
-    row = _row(owner, _Body(digest_of(secret), alias, SERVICE, owner, expires_at), now)
+    row, secret = new_key(principal, age_days=age_days, now=now)
+    owner = row.read(_Body).principal
     with store.transaction() as transaction:
         if not principal.is_root and _count(transaction, owner) >= MAX_PER_USER:
             msg = f"{owner.arn} has {MAX_PER_USER} keys already"
             raise TooManyKeys(msg)
-        return _record(transaction.create(row), now), secret
+        return record(transaction.create(row), now), secret
+
+
+def new_key(principal: Principal, *, age_days: int | None, now: datetime) -> tuple[Resource, str]:
+    """The row of a new key, to be kept, and the key."""
+    alias = f"{_user_name(principal)}-at-{principal.account}"
+    secret = _new_secret(alias)
+    owner = msgspec.structs.replace(principal, access_key_id=None, auth="bearer")
+    expires_at = None if age_days is None else now + timedelta(days=age_days)
+    return _row(owner, _Body(digest_of(secret), alias, SERVICE, owner, expires_at), now), secret
+
+
+def reset_key(row: Resource, *, now: datetime) -> tuple[Resource, str]:
+    """The row with a new key in place of the old one, to be kept, and the key. Its end, if it has one, stays."""
+    body = row.read(_Body)
+    secret = _new_secret(body.alias)
+    fresh = msgspec.structs.replace(body, digest=digest_of(secret))
+    return msgspec.structs.replace(row, status=ACTIVE, updated_at=now, body=msgspec.json.encode(fresh)), secret
 
 
 def list_bearer_keys(
     store: Reader, account: str, *, user_arn: str | None = None, now: datetime
 ) -> tuple[BearerRecord, ...]:
     """The keys of an account, or of one of its users, oldest first."""
-    records = (_record(row, now) for row in _rows(store, account))
-    return tuple(record for record in records if user_arn in {None, record.user_arn})
+    records = (record(row, now) for row in _rows(store, account))
+    return tuple(one for one in records if user_arn in {None, one.user_arn})
 
 
 def set_bearer_status(store: Store, account: str, credential_id: str, status: str, *, clock: Clock) -> BearerRecord:
@@ -102,7 +116,7 @@ def set_bearer_status(store: Store, account: str, credential_id: str, status: st
         raise KeyRefused(msg)
     now = clock()
     arn = _find(store, account, credential_id).arn
-    return _record(amend(store, arn, lambda row: msgspec.structs.replace(row, status=status, updated_at=now)), now)
+    return record(amend(store, arn, lambda row: msgspec.structs.replace(row, status=status, updated_at=now)), now)
 
 
 def delete_bearer_key(store: Store, account: str, credential_id: str) -> None:
@@ -118,13 +132,19 @@ def snapshot(store: Reader | None, roots: Credentials) -> Credentials:
     """
     if store is None:
         return roots
-    accounts = roots.accounts()
-    kept = []
-    for row in _rows(store, None):
-        body = row.read(_Body)
-        if row.status == ACTIVE and (not body.principal.is_root or row.account in accounts):
-            kept.append(BearerKey(body.digest, row.id, body.principal, body.expires_at))
-    return roots.merge(Credentials((), kept))
+    found = (active_key(row) for row in _rows(store, None))
+    return roots.merge(Credentials((), of_roots((key for key in found if key is not None), roots.accounts())))
+
+
+def active_key(row: Resource) -> BearerKey | None:
+    """The key of a row as requests are checked against it, expired or not; None if it is switched off."""
+    body = row.read(_Body)
+    return BearerKey(body.digest, row.id, body.principal, body.expires_at) if row.status == ACTIVE else None
+
+
+def of_roots(keys: Iterable[BearerKey], accounts: Collection[str]) -> list[BearerKey]:
+    """Those keys that count: a root user's do only while its account is among the roots."""
+    return [key for key in keys if not key.principal.is_root or key.principal.account in accounts]
 
 
 def _row(owner: Principal, body: _Body, now: datetime) -> Resource:
@@ -153,7 +173,8 @@ def _user_name(principal: Principal) -> str:
     return "root" if principal.is_root or principal.name is None else principal.name
 
 
-def _record(row: Resource, now: datetime) -> BearerRecord:
+def record(row: Resource, now: datetime) -> BearerRecord:
+    """What may be shown of a key."""
     body = row.read(_Body)
     expired = body.expires_at is not None and now >= body.expires_at
     return BearerRecord(

@@ -32,7 +32,11 @@ def read_or_create(path: Path, content: bytes) -> bytes:
 
 def home_secret(home: Path, purpose: str) -> bytes:
     """32 bytes that are the same for every process of a home and for each purpose different. Raises OSError."""
-    root = read_or_create(home / "secret", secrets.token_bytes(_SECRET_BYTES))
+    return derived(read_or_create(home / "secret", secrets.token_bytes(_SECRET_BYTES)), purpose)
+
+
+def derived(root: bytes, purpose: str) -> bytes:
+    """32 bytes for one purpose, from a secret that serves several."""
     return hmac.new(root, purpose.encode(), hashlib.sha256).digest()
 
 

@@ -55,6 +55,11 @@ MIGRATIONS: tuple[Migration, ...] = (
         "CREATE INDEX client_tokens_by_age ON client_tokens (made_at)",
         "CREATE TABLE changes (kind {text} NOT NULL PRIMARY KEY, stamp BIGINT NOT NULL)",
     ),
+    (
+        # The stamp of its kind that a row was last written with: what changed since a stamp can be read alone.
+        "ALTER TABLE resources ADD COLUMN stamp BIGINT NOT NULL DEFAULT 0",
+        "CREATE INDEX resources_by_stamp ON resources (kind, stamp)",
+    ),
 )
 
 _VERSIONS = "CREATE TABLE schema_versions (version BIGINT NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)"

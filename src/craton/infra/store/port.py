@@ -14,6 +14,8 @@ Errors::
     ├── BadPageToken    a nextToken that was not issued for this listing
     ├── TooNew          the database or a row was written by a newer Craton
     └── Unavailable     locked for too long, disk full, server gone; worth another try
+        ├── Interrupted the connection was lost before the commit: nothing happened, the work may be run again
+        └── InDoubt     the connection was lost in the commit: it happened or not, and nobody could say which
 """
 
 from __future__ import annotations
@@ -87,12 +89,21 @@ class TooNew(StoreError):
 
 
 class Unavailable(StoreError):
-    """The database did not answer in time or could not write; the transaction did not happen."""
+    """The database did not answer in time or could not write; the transaction did not happen (but see InDoubt)."""
+
+
+class Interrupted(Unavailable):
+    """The database went away, or could not be reached, before a commit was asked for: nothing happened."""
+
+
+class InDoubt(Unavailable):
+    """The database went away while it committed. To run the work again could make it happen twice."""
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
     """One row. Frozen: a change is `msgspec.structs.replace(row, ...)` given to `update`.
 
+    Texts hold no NUL: creating one that does raises ValueError, looking for one finds nothing.
     `account` 12 digits; `region` as in the signature, or GLOBAL; `kind` a noun such as "guardrail"; `id` unique per
     account, region and kind; `arn` unique in the store; `name` unique per account, region and kind unless None.
     `version` is 0 before the row is stored, 1 after `create`, one more after each `update`. `schema` is set by the
@@ -146,6 +157,13 @@ class Page(msgspec.Struct, frozen=True):
     after: After | None
 
 
+class Changes(msgspec.Struct, frozen=True):
+    """The rows of a kind that were written after some stamp, oldest first, and how many rows the kind has in `total`."""
+
+    rows: tuple[Resource, ...]
+    total: int
+
+
 class ClientToken(msgspec.Struct, frozen=True, kw_only=True):
     """A caller's idempotency token for one operation, with the `fingerprint` of the request that carried it."""
 
@@ -173,6 +191,10 @@ class Reader(Protocol):
 
     def list(self, query: Query) -> Page:
         """One page of rows."""
+        ...
+
+    def count(self, account: str, region: str, kind: str) -> int:
+        """How many rows of a kind there are, for quotas."""
         ...
 
 
@@ -218,6 +240,18 @@ class Store(Reader, Writer, Protocol):
         """A number that rises with every committed change of these kinds (of any kind when none is given)."""
         ...
 
+    def stamps(self) -> dict[str, int]:
+        """The stamp of each kind that ever changed."""
+        ...
+
+    def changes(self, kind: str, since: int) -> Changes:
+        """What was written after the kind's stamp was `since`; -1 for everything. Removed rows only lessen the total."""
+        ...
+
+    def arns(self, kind: str) -> frozenset[str]:
+        """The ARNs of all rows of a kind, in all accounts and regions."""
+        ...
+
     def reset(self) -> None:
         """Remove every row and token, as after a first start; the stamps go on rising."""
         ...
@@ -238,14 +272,22 @@ def create_once(store: Store, resource: Resource, token: ClientToken | None) -> 
     Raises AlreadyExists and TokenReused.
     """
     with store.transaction() as transaction:
-        if token is not None:
-            first = transaction.claim(token, resource.arn, resource.created_at)
-            if first is not None:
-                earlier = transaction.get(first)
-                if earlier is None:
-                    raise NotFound(first)
-                return earlier, False
-        return transaction.create(resource), True
+        earlier = made_before(transaction, resource, token)
+        return (transaction.create(resource), True) if earlier is None else (earlier, False)
+
+
+def made_before(transaction: Transaction, resource: Resource, token: ClientToken | None) -> Resource | None:
+    """Take the token for a row about to be created; the row that the token made already, if it did.
+
+    Raises TokenReused.
+    """
+    first = transaction.claim(token, resource.arn, resource.created_at) if token is not None else None
+    if first is None:
+        return None
+    earlier = transaction.get(first)
+    if earlier is None:
+        raise NotFound(first)
+    return earlier
 
 
 def amend(store: Store, arn: str, change: Callable[[Resource], Resource]) -> Resource:

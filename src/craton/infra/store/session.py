@@ -6,6 +6,8 @@ other end. Inserts that may collide run in a savepoint: in PostgreSQL a failed s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from craton.infra.store.port import (
     AlreadyExists,
+    Changes,
     ClientToken,
     Conflict,
     NotFound,
@@ -31,71 +34,82 @@ from craton.infra.store.upgrade import Upgrader
 TOKEN_LIFE_US = 24 * 3600 * 1_000_000
 """How long a client token is remembered. AWS gives no figure for Bedrock; EC2 documents 24 hours at least."""
 
+_NUL = "\0"
+"""The one letter that PostgreSQL's text cannot hold: nothing is called by it, in either database."""
+
 _COLUMNS = RESOURCES.c
-_MUTABLE = ("name", "status", "version", "schema", "updated_at", "body")
+_MUTABLE = ("name", "status", "version", "schema", "updated_at", "body", "stamp")
 
 
 class SqlSession:
     """The port's Transaction over one open connection."""
 
-    __slots__ = ("_connection", "_touched", "_upgrader")
+    __slots__ = ("_connection", "_stamps", "_upgrader")
 
     def __init__(self, connection: Connection, upgrader: Upgrader) -> None:
         self._connection = connection
         self._upgrader = upgrader
-        self._touched: set[str] = set()
+        self._stamps: dict[str, int] = {}
 
     def get(self, arn: str) -> Resource | None:
-        return self._one(_COLUMNS.arn == arn)
+        return None if _NUL in arn else self._one(_COLUMNS.arn == arn)
 
     def get_by_id(self, account: str, region: str, kind: str, id: str) -> Resource | None:
-        return self._one(_within(account, region, kind) & (_COLUMNS.id == id))
+        return None if _NUL in id else self._one(_within(account, region, kind) & (_COLUMNS.id == id))
 
     def get_by_name(self, account: str, region: str, kind: str, name: str) -> Resource | None:
-        return self._one(_within(account, region, kind) & (_COLUMNS.name == name))
+        return None if _NUL in name else self._one(_within(account, region, kind) & (_COLUMNS.name == name))
 
     def list(self, query: Query) -> Page:
+        if _NUL in f"{query.name_contains}{query.id_prefix}{query.status}":
+            return Page((), None)
         found = self._connection.execute(_listing(query)).all()
         rows = tuple(self._upgrader.upgraded(resource_of(row)) for row in found[: query.limit])
         return Page(rows, sort_position(query.sort, rows[-1]) if len(found) > query.limit else None)
 
+    def count(self, account: str, region: str, kind: str) -> int:
+        counted = select(func.count()).select_from(RESOURCES).where(_within(account, region, kind))
+        return int(self._connection.execute(counted).scalar_one())
+
     def create(self, resource: Resource) -> Resource:
+        _check_text(resource)
         schema = self._upgrader.schema_of(resource.kind)
         stored = msgspec.structs.replace(resource, version=1, schema=schema)
         try:
-            with self._connection.begin_nested():
-                self._connection.execute(insert(RESOURCES).values(row_of(stored)))
+            with self._raising(resource.kind) as stamp:
+                self._connection.execute(insert(RESOURCES).values(row_of(stored, stamp)))
         except IntegrityError:
             raise self._collision(resource) from None
-        self._touched.add(resource.kind)
         return stored
 
     def update(self, resource: Resource) -> Resource:
+        _check_text(resource)
         schema = self._upgrader.schema_of(resource.kind)
         stored = msgspec.structs.replace(resource, version=resource.version + 1, schema=schema)
-        row = row_of(stored)
         mine = (_COLUMNS.arn == resource.arn) & (_COLUMNS.version == resource.version)
         try:
-            with self._connection.begin_nested():
-                done = self._connection.execute(
-                    update(RESOURCES).where(mine).values({name: row[name] for name in _MUTABLE})
-                )
+            with self._raising(resource.kind) as stamp:
+                row = row_of(stored, stamp)
+                changes = {name: row[name] for name in _MUTABLE}
+                if self._connection.execute(update(RESOURCES).where(mine).values(changes)).rowcount == 0:
+                    raise self._missed(resource.arn, resource.version)
         except IntegrityError:
             raise self._collision(resource) from None
-        if done.rowcount == 0:
-            raise self._missed(resource.arn, resource.version)
-        self._touched.add(resource.kind)
         return stored
 
     def delete(self, arn: str, *, version: int | None = None) -> None:
+        if _NUL in arn:
+            raise NotFound(arn)
         kind = self._connection.execute(select(_COLUMNS.kind).where(_COLUMNS.arn == arn)).scalar_one_or_none()
         mine = _COLUMNS.arn == arn
         if version is not None:
             mine &= _COLUMNS.version == version
-        if kind is None or self._connection.execute(delete(RESOURCES).where(mine)).rowcount == 0:
-            raise self._missed(arn, version)
+        if kind is None:
+            raise NotFound(arn)
+        with self._raising(kind):
+            if self._connection.execute(delete(RESOURCES).where(mine)).rowcount == 0:
+                raise self._missed(arn, version)
         self._connection.execute(delete(CLIENT_TOKENS).where(CLIENT_TOKENS.c.arn == arn))
-        self._touched.add(kind)
 
     def claim(self, token: ClientToken, arn: str, at: datetime) -> str | None:
         now_us = microseconds(at)
@@ -108,18 +122,6 @@ class SqlSession:
             return self._claimed(token)
         return None
 
-    def commit_stamps(self) -> None:
-        """Raise the stamps of the kinds touched: the last statements before the commit, so their locks are short."""
-        for kind in sorted(self._touched):
-            raised = update(CHANGES).where(CHANGES.c.kind == kind).values(stamp=CHANGES.c.stamp + 1)
-            if self._connection.execute(raised).rowcount:
-                continue
-            try:
-                with self._connection.begin_nested():
-                    self._connection.execute(insert(CHANGES).values(kind=kind, stamp=1))
-            except IntegrityError:
-                self._connection.execute(raised)
-
     def stamp(self, kinds: tuple[str, ...]) -> int:
         """The sum of the stamps, which rises when any of them does."""
         total = select(func.coalesce(func.sum(CHANGES.c.stamp), 0))
@@ -127,11 +129,44 @@ class SqlSession:
             total = total.where(CHANGES.c.kind.in_(kinds))
         return int(self._connection.execute(total).scalar_one())
 
+    def stamps(self) -> dict[str, int]:
+        return {kind: stamp for kind, stamp in self._connection.execute(select(CHANGES.c.kind, CHANGES.c.stamp))}  # noqa: C416 - rows are no pairs
+
+    def changes(self, kind: str, since: int) -> Changes:
+        mine = _COLUMNS.kind == kind
+        written = select(RESOURCES).where(mine, _COLUMNS.stamp > since).order_by(_COLUMNS.created_at, _COLUMNS.arn)
+        rows = tuple(self._upgrader.upgraded(resource_of(row)) for row in self._connection.execute(written))
+        total = self._connection.execute(select(func.count()).select_from(RESOURCES).where(mine)).scalar_one()
+        return Changes(rows, int(total))
+
+    def arns(self, kind: str) -> frozenset[str]:
+        return frozenset(self._connection.execute(select(_COLUMNS.arn).where(_COLUMNS.kind == kind)).scalars())
+
     def clear(self) -> None:
         """Remove all rows and tokens; every kind ever seen counts as changed."""
         self._connection.execute(delete(RESOURCES))
         self._connection.execute(delete(CLIENT_TOKENS))
-        self._touched.update(self._connection.execute(select(CHANGES.c.kind)).scalars())
+        self._connection.execute(update(CHANGES).values(stamp=CHANGES.c.stamp + 1))
+
+    @contextmanager
+    def _raising(self, kind: str) -> Iterator[int]:
+        """A savepoint for one change of a kind, which raises the kind's stamp unless this transaction has done so.
+
+        Writers exclude each other, so the stamp that a row is written with is the one its kind has after the commit.
+        """
+        with self._connection.begin_nested():
+            stamp = self._stamps.get(kind) or self._raised(kind)
+            yield stamp
+        self._stamps[kind] = stamp
+
+    def _raised(self, kind: str) -> int:
+        mine = CHANGES.c.kind == kind
+        raised = update(CHANGES).where(mine).values(stamp=CHANGES.c.stamp + 1).returning(CHANGES.c.stamp)
+        stamp = self._connection.execute(raised).scalar_one_or_none()
+        if stamp is None:
+            stamp = 1
+            self._connection.execute(insert(CHANGES).values(kind=kind, stamp=stamp))
+        return int(stamp)
 
     def _one(self, condition: ColumnElement[bool]) -> Resource | None:
         row = self._connection.execute(select(RESOURCES).where(condition)).one_or_none()
@@ -164,6 +199,12 @@ class SqlSession:
         if request_hash != token.request_hash:
             raise TokenReused(token.operation, arn)
         return str(arn)
+
+
+def _check_text(resource: Resource) -> None:
+    if _NUL in f"{resource.arn}{resource.id}{resource.name}{resource.status}":
+        msg = "a resource's id, ARN, name and status hold no NUL"
+        raise ValueError(msg)
 
 
 def _within(account: str, region: str, kind: str) -> ColumnElement[bool]:

@@ -1,7 +1,7 @@
 """The store over a SQL database: transactions, threads, and errors in the port's terms.
 
-Owns the engine's life. It must not know the statements (session.py) or the tables, and only this file and sqlite.py know
-that there are several databases. Loading it loads the SQL toolkit, so callers come here through opening.py.
+Owns the engine's life. It must not know the statements (session.py) or the tables, and only this file knows that there
+are several databases (sqlite.py, postgres.py). Loading it loads the SQL toolkit, so callers come here through opening.py.
 """
 
 from __future__ import annotations
@@ -11,16 +11,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from craton.infra.store.migrate import migrate
-from craton.infra.store.port import Page, Query, Resource, Unavailable
+from craton.infra.store.port import Changes, InDoubt, Interrupted, Page, Query, Resource, Unavailable
+from craton.infra.store.postgres import number, outcome, postgres_engine
 from craton.infra.store.session import SqlSession
 from craton.infra.store.sqlite import is_memory, sqlite_engine
 from craton.infra.store.upgrade import Upgrader, Upgrades
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
 
 class SqlStore:
@@ -32,6 +35,8 @@ class SqlStore:
         self._pid = os.getpid()
         # A database in memory is one connection: its threads take turns.
         self._turn = threading.RLock() if shared_connection else nullcontext()
+        # A read of one statement needs no transaction; SQLite begins one at no cost.
+        self._reads = {"isolation_level": "AUTOCOMMIT"} if engine.dialect.name == POSTGRESQL else {}
 
     def get(self, arn: str) -> Resource | None:
         with self._reading() as session:
@@ -49,6 +54,10 @@ class SqlStore:
         with self._reading() as session:
             return session.list(query)
 
+    def count(self, account: str, region: str, kind: str) -> int:
+        with self._reading() as session:
+            return session.count(account, region, kind)
+
     def create(self, resource: Resource) -> Resource:
         with self.transaction() as session:
             return session.create(resource)
@@ -63,14 +72,43 @@ class SqlStore:
 
     @contextmanager
     def transaction(self) -> Iterator[SqlSession]:
-        with self._connected(writes=True) as connection, connection.begin():
-            session = SqlSession(connection, self._upgrader)
-            yield session
-            session.commit_stamps()
+        with self._connected(writes=True) as connection:
+            transaction, asked = None, False
+            try:
+                with connection.begin():
+                    transaction = number(connection)
+                    session = SqlSession(connection, self._upgrader)
+                    yield session
+                    asked = True
+            except DBAPIError as error:
+                if not (asked and error.connection_invalidated and transaction is not None):
+                    raise
+                self._settle(transaction, error)
+
+    def _settle(self, transaction: int, error: DBAPIError) -> None:
+        """Return if the transaction, whose commit was not answered, happened. Raises Interrupted, InDoubt."""
+        happened = outcome(self._engine, transaction)
+        if happened is None:
+            msg = "the store failed while it kept what was written, and may have kept it"
+            raise InDoubt(msg) from None
+        if not happened:
+            raise Interrupted(failed(error)) from None
 
     def stamp(self, *kinds: str) -> int:
         with self._reading() as session:
             return session.stamp(kinds)
+
+    def stamps(self) -> dict[str, int]:
+        with self._reading() as session:
+            return session.stamps()
+
+    def changes(self, kind: str, since: int) -> Changes:
+        with self._reading() as session:
+            return session.changes(kind, since)
+
+    def arns(self, kind: str) -> frozenset[str]:
+        with self._reading() as session:
+            return session.arns(kind)
 
     def reset(self) -> None:
         with self.transaction() as session:
@@ -91,8 +129,17 @@ class SqlStore:
             # The parent's connections must be neither used nor closed here: their locks are the parent's.
             self._engine.dispose(close=False)
             self._pid = os.getpid()
-        with self._turn, translated(), self._engine.connect().execution_options(writes=writes) as connection:
-            yield connection
+        with self._turn, translated(), self._connect() as connection:
+            options = {"writes": writes} if writes else self._reads
+            yield connection.execution_options(**options)
+
+    def _connect(self) -> Connection:
+        try:
+            return self._engine.connect()
+        except DBAPIError as error:
+            if self._reads:
+                raise Interrupted(failed(error)) from None
+            raise
 
 
 def open_sql_store(location: URL | str, upgrades: Upgrades, *, durable: bool) -> SqlStore:
@@ -100,7 +147,7 @@ def open_sql_store(location: URL | str, upgrades: Upgrades, *, durable: bool) ->
     try:
         url = make_url(location)
         memory = is_memory(url)
-        engine = sqlite_engine(url, durable=durable) if _backend(url) == "sqlite" else _server_engine(url)
+        engine = sqlite_engine(url, durable=durable) if _backend(url) == SQLITE else postgres_engine(url)
     except (ArgumentError, NoSuchModuleError) as error:
         msg = "the store's url is neither sqlite:///FILE nor postgresql://HOST/NAME"
         raise ValueError(msg) from error
@@ -120,24 +167,20 @@ def translated() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        msg = f"the store failed: {error.orig}"
-        raise Unavailable(msg) from None
+        raise (Interrupted if error.connection_invalidated else Unavailable)(failed(error)) from None
     except PoolTimeout:
         msg = "the store failed: too many transactions at once"
         raise Unavailable(msg) from None
 
 
+def failed(error: DBAPIError) -> str:
+    """What the driver says, in one line: PostgreSQL's further lines may quote values."""
+    return f"the store failed: {(str(error.orig).splitlines() or [''])[0]}"
+
+
 def _backend(url: URL) -> str:
     name = url.get_backend_name()
-    if name not in {"sqlite", "postgresql"}:
+    if name not in {SQLITE, POSTGRESQL}:
         msg = "unknown database"
         raise ArgumentError(msg)
     return name
-
-
-def _server_engine(url: URL) -> Engine:
-    try:
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True)
-    except ModuleNotFoundError as error:
-        msg = f"the driver for {url.get_backend_name()} is not installed: {error.name}"
-        raise Unavailable(msg) from error

@@ -32,6 +32,7 @@ RESOURCES = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("stamp", BigInteger, nullable=False),
 )
 
 CLIENT_TOKENS = Table(
@@ -54,8 +55,8 @@ CHANGES = Table(
 )
 
 
-def row_of(resource: Resource) -> dict[str, Any]:
-    """The column values of a Resource."""
+def row_of(resource: Resource, stamp: int) -> dict[str, Any]:
+    """The column values of a Resource that is written with this stamp of its kind."""
     return {
         "arn": resource.arn,
         "account": resource.account,
@@ -69,12 +70,24 @@ def row_of(resource: Resource) -> dict[str, Any]:
         "created_at": microseconds(resource.created_at),
         "updated_at": microseconds(resource.updated_at),
         "body": resource.body,
+        "stamp": stamp,
     }
 
 
 def resource_of(row: Row[Any]) -> Resource:
     """The Resource of a full row of RESOURCES, its body still in the format it was written in."""
-    values = row._asdict()
-    values["created_at"] = moment_of(values["created_at"])
-    values["updated_at"] = moment_of(values["updated_at"])
-    return Resource(**values)
+    arn, account, region, kind, ident, name, status, version, schema, created_us, updated_us, body, _ = tuple(row)
+    return Resource(
+        account=account,
+        region=region,
+        kind=kind,
+        id=ident,
+        arn=arn,
+        name=name,
+        status=status,
+        version=version,
+        schema=schema,
+        created_at=moment_of(created_us),
+        updated_at=moment_of(updated_us),
+        body=body,
+    )

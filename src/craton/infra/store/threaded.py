@@ -79,7 +79,7 @@ class ThreadedStore:
     async def _run(self, work: Callable[[], T]) -> T:
         # A caller that leaves meanwhile does not undo the write; the supervisor's own watch then spreads it.
         until = time.monotonic() + self._patience_s
-        return await asyncio.get_running_loop().run_in_executor(self._thread, _persistent, work, until)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, persistent, work, until)
 
     def _opened(self) -> Store:
         if self._store is None:
@@ -87,7 +87,7 @@ class ThreadedStore:
         return self._store
 
 
-def _persistent(work: Callable[[], T], until: float) -> T:
+def persistent(work: Callable[[], T], until: float) -> T:
     """The result of work that is run again while the database is away, until a moment of the monotonic clock."""
     pause_s = _PAUSE_FIRST_S
     while True:

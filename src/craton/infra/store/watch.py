@@ -1,8 +1,11 @@
-"""Has another process changed the database? Asked often, answered by three stat calls.
+"""Has another process changed the database? Asked often: of a file by two stat calls, of a server by one short query.
 
-Owns the file's name in a store URL and the watch. It must not load the SQL toolkit, so that an idle server without a
-database never pays for one; and it must not open the database or its side files: SQLite holds POSIX locks on them, and
+Owns the file's name in a store URL and the two watches. It must not load the SQL toolkit, so that an idle server without
+a database never pays for one; and it must not open the database or its side files: SQLite holds POSIX locks on them, and
 closing any descriptor of a file drops all of the process's locks on it (sqlite.org/howtocorrupt.html, 2.2).
+
+A server is asked for the sum of its stamps, and not listened to (LISTEN): a notification that was sent while the line
+was down is lost, so one would have to ask as well; and asking goes through every kind of proxy before the database.
 """
 
 from __future__ import annotations
@@ -11,6 +14,9 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
+
+from craton.infra.store.port import Store
 
 _SUFFIXES = ("", "-wal")
 _PREFIX = "sqlite:///"
@@ -23,6 +29,18 @@ def database_path(url: str) -> Path | None:
         return None
     name = url[len(_PREFIX) :].partition("?")[0]
     return None if name in {"", ":memory:"} else Path(name)
+
+
+class StoreWatch(Protocol):
+    """Either watch. May block for as long as the database may, so it is asked in a thread."""
+
+    def exists(self) -> bool:
+        """Whether there is a database at all."""
+        ...
+
+    def changed(self) -> bool:
+        """Whether the database may have changed since the last look. Raises StoreError."""
+        ...
 
 
 class Watch:
@@ -55,6 +73,28 @@ class Watch:
         newest = max((each[0] for each in found if each is not None), default=0)
         self._seen = found
         self._fresh = bool(newest) and abs(now_ns - newest) < self._settle_ns
+        return moved
+
+
+class StampWatch:
+    """Tells whether a database that is a server of its own has changed since the last look.
+
+    A change is never missed: what could not be asked for once is seen by the next look. The stamps only rise; that they
+    are lower means another database (one restored, say), which is a change too.
+    """
+
+    __slots__ = ("_opened", "_seen")
+
+    def __init__(self, opened: Callable[[], Store]) -> None:
+        self._opened = opened
+        self._seen = -1
+
+    def exists(self) -> bool:
+        return True
+
+    def changed(self) -> bool:
+        stamp = self._opened().stamp()
+        moved, self._seen = stamp != self._seen, stamp
         return moved
 
 

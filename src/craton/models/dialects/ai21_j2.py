@@ -105,7 +105,7 @@ _encode = msgspec.json.Encoder().encode
 
 _PARAMETERS = ("maxTokens", "temperature", "topP", "stopSequences")
 _PENALTIES = ("countPenalty", "presencePenalty", "frequencyPenalty")
-_SCHEMA = Schema(
+FIELDS = Schema(
     known=frozenset(_PENALTIES),
     names={
         "top_p": ("topP",),
@@ -146,7 +146,7 @@ class AI21Jurassic2:
     def write_request(self, request: ConverseRequest, out: Outgoing) -> bytes:
         prompt = _prompt(system_text(request.system, out.ledger), plain_turns(request, out.ledger), out.ledger)
         body: dict[str, Any] = {"prompt": prompt, **write_config(request.inference_config, _PARAMETERS)}
-        merge(request.additional_model_request_fields, _SCHEMA, body, out.ledger)
+        merge(request.additional_model_request_fields, FIELDS, body, out.ledger)
         return _encode(body)
 
     def read_reply(self, body: bytes) -> ConverseReply:

@@ -130,7 +130,7 @@ _encode = msgspec.json.Encoder().encode
 
 _PARAMETERS = ("max_tokens", "temperature", "top_p", "stop")
 _EXTRAS = ("n", "frequency_penalty", "presence_penalty", "documents", "response_format")
-_SCHEMA = Schema(
+FIELDS = Schema(
     known=frozenset({*_EXTRAS, "temperature", "max_tokens"}),
     names={
         "top_p": ("top_p",),
@@ -184,7 +184,7 @@ class AI21Jamba:
             if tools:
                 body["tools"] = tools
         drop_output_config(request, out.ledger)
-        merge(request.additional_model_request_fields, _SCHEMA, body, out.ledger)
+        merge(request.additional_model_request_fields, FIELDS, body, out.ledger)
         if out.stream and "model" in body:
             body["stream"] = True
         return _encode(body)

@@ -8,7 +8,10 @@ from functools import cache
 from importlib import import_module
 from typing import cast
 
+import msgspec
+
 from craton.models.dialects.dialect import Dialect
+from craton.models.dialects.extras import Schema
 
 # Name → module and class. The last four are vendors' own APIs; the others are native schemas on Bedrock.
 DIALECTS: dict[str, tuple[str, str]] = {
@@ -32,6 +35,28 @@ DIALECTS: dict[str, tuple[str, str]] = {
     "openai.responses": ("openai_responses.dialect", "OpenAIResponses"),
 }
 
+# Name → module and table of what a native schema knows of extra fields. Converse has none: its extra fields are its
+# model's.
+FIELDS: dict[str, tuple[str, str]] = {
+    "anthropic.messages": ("anthropic_messages.extras", "BEDROCK_FIELDS"),
+    "anthropic.text": ("anthropic_text", "FIELDS"),
+    "ai21.j2": ("ai21_j2", "FIELDS"),
+    "ai21.jamba": ("ai21_jamba", "FIELDS"),
+    "amazon.titan-text": ("titan_text", "FIELDS"),
+    "amazon.nova": ("nova.dialect", "FIELDS"),
+    "openai.chat": ("openai_chat.extras", "VENDOR_FIELDS"),
+    "cohere.command": ("cohere_command", "FIELDS"),
+    "cohere.command-r": ("cohere_command_r.dialect", "FIELDS"),
+    "meta.llama": ("meta_llama", "FIELDS"),
+    "mistral.text": ("mistral_text", "FIELDS"),
+    "mistral.chat": ("mistral_chat", "FIELDS"),
+    "deepseek.r1": ("deepseek_r1", "FIELDS"),
+    "writer.palmyra": ("writer_palmyra", "FIELDS"),
+    "cohere.chat-v2": ("cohere_chat_v2.dialect", "FIELDS"),
+    "google.gemini": ("gemini.extras", "FIELDS"),
+    "openai.responses": ("openai_responses.extras", "FIELDS"),
+}
+
 
 def dialect_named(name: str) -> Dialect | None:
     """The dialect with this name, or None."""
@@ -42,3 +67,13 @@ def dialect_named(name: str) -> Dialect | None:
 def _load(name: str) -> Dialect:
     file, kind = DIALECTS[name]
     return cast("Dialect", getattr(import_module(f"craton.models.dialects.{file}"), kind)())
+
+
+@cache
+def foreign_fields(name: str) -> Schema | None:
+    """What a native schema takes of another schema's extra fields: never what it does not know. None: nobody knows it."""
+    if name not in FIELDS:
+        return None
+    file, table = FIELDS[name]
+    known: Schema = getattr(import_module(f"craton.models.dialects.{file}"), table)
+    return msgspec.structs.replace(known, open=False)

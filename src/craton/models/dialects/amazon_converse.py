@@ -50,7 +50,8 @@ class AmazonConverse:
     def write_request(self, request: ConverseRequest, out: Outgoing) -> bytes:
         """The model's id stands in the path. Guardrails and prompts are resources of the caller's own account here.
 
-        Extra fields go as they are, but for those of a call (`stream_options`): models refuse what they do not know.
+        Extra fields are the model's own and go as they are (`converse_fields` makes them so), but for those of a call
+        (`stream_options`): models refuse what they do not know.
         """
         if request.guardrail_config is not None:
             out.ledger.drop("guardrailConfig")

@@ -78,7 +78,7 @@ _REPLY = msgspec.json.Decoder(Reply)
 _encode = msgspec.json.Encoder().encode
 
 _PARAMETERS = ("max_tokens_to_sample", "temperature", "top_p", "stop_sequences")
-_SCHEMA = Schema(
+FIELDS = Schema(
     known=frozenset({"top_k"}),
     names={
         "top_k": ("top_k",),
@@ -115,7 +115,7 @@ class AnthropicText:
     def write_request(self, request: ConverseRequest, out: Outgoing) -> bytes:
         prompt = _write_prompt(system_text(request.system, out.ledger), plain_turns(request, out.ledger))
         body: dict[str, Any] = {"prompt": prompt, **write_config(request.inference_config, _PARAMETERS)}
-        merge(request.additional_model_request_fields, _SCHEMA, body, out.ledger)
+        merge(request.additional_model_request_fields, FIELDS, body, out.ledger)
         body.setdefault("max_tokens_to_sample", out.max_tokens)
         return _encode(body)
 

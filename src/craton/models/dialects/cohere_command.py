@@ -87,7 +87,7 @@ _encode = msgspec.json.Encoder().encode
 
 _PARAMETERS = ("max_tokens", "temperature", "p", "stop_sequences")
 _EXTRAS = ("k", "return_likelihoods", "num_generations", "logit_bias", "truncate")
-_SCHEMA = Schema(
+FIELDS = Schema(
     known=frozenset({*_EXTRAS, "temperature"}),
     names={
         "top_k": ("k",),
@@ -135,7 +135,7 @@ class CohereCommand:
     def write_request(self, request: ConverseRequest, out: Outgoing) -> bytes:
         body: dict[str, Any] = {"prompt": _prompt(request, out.ledger)}
         body |= write_config(request.inference_config, _PARAMETERS)
-        merge(request.additional_model_request_fields, _SCHEMA, body, out.ledger)
+        merge(request.additional_model_request_fields, FIELDS, body, out.ledger)
         if out.stream:
             body["stream"] = True
         return _encode(body)

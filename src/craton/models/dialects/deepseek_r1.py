@@ -72,7 +72,7 @@ _ASKED = msgspec.json.Decoder(_Asked)
 _encode = msgspec.json.Encoder().encode
 
 _PARAMETERS = ("max_tokens", "temperature", "top_p", "stop")
-_SCHEMA = Schema(
+FIELDS = Schema(
     known=frozenset(),
     names={name: (name,) for name in ("top_p", "temperature", "stop", "max_tokens")},
     translate={},
@@ -96,7 +96,7 @@ class DeepSeekR1:
     def write_request(self, request: ConverseRequest, out: Outgoing) -> bytes:
         prompt = TEMPLATE.write(system_text(request.system, out.ledger), plain_turns(request, out.ledger))
         body: dict[str, Any] = {"prompt": prompt, **write_config(request.inference_config, _PARAMETERS)}
-        merge(request.additional_model_request_fields, _SCHEMA, body, out.ledger)
+        merge(request.additional_model_request_fields, FIELDS, body, out.ledger)
         return _encode(body)
 
     def read_reply(self, body: bytes) -> ConverseReply:

@@ -47,7 +47,7 @@ MEANING: dict[str, str] = {
 }
 
 # Objects in which some schemas keep the parameters above.
-_GROUPS = ("inferenceConfig", "textGenerationConfig")
+_GROUPS = ("inferenceConfig", "textGenerationConfig", "generationConfig")
 
 # Fields that say how a call is made, nothing about what is asked. A target needs none of them.
 _SILENT = frozenset({"model", "stream", "stream_options", "anthropic_version", "schemaVersion", "api_version"})
@@ -104,7 +104,7 @@ def _place(name: str, value: Any, path: str, schema: Schema, body: Body, ledger:
         overlay(body, name, value)
     elif name in MEANING and not isinstance(value, dict):
         where = schema.names.get(MEANING[name])
-        if where is None or not _set(body, where, value):
+        if where is None or not put(body, where, value):
             ledger.drop(path)
     elif name in _GROUPS and isinstance(value, dict):
         for inner, one in value.items():
@@ -121,7 +121,7 @@ def overlay(body: Body, name: str, value: Any) -> None:
     body[name] = {**there, **value} if isinstance(there, dict) and isinstance(value, dict) else value
 
 
-def _set(body: Body, where: tuple[str, ...], value: Any) -> bool:
+def put(body: Body, where: tuple[str, ...], value: Any) -> bool:
     """Set what the canonical members left open. False if another value is there already."""
     *groups, last = where
     for group in groups:

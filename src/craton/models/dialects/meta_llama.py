@@ -80,7 +80,7 @@ _BODY = msgspec.json.Decoder(Body)
 _REPLY = msgspec.json.Decoder(Reply)
 _encode = msgspec.json.Encoder().encode
 
-_SCHEMA = Schema(
+FIELDS = Schema(
     known=frozenset({"images"}),
     names={"top_p": ("top_p",), "temperature": ("temperature",), "max_tokens": ("max_gen_len",)},
     translate={},
@@ -116,7 +116,7 @@ class MetaLlama:
             out.ledger.drop("inferenceConfig.stopSequences")
         if images:
             body["images"] = images
-        merge(request.additional_model_request_fields, _SCHEMA, body, out.ledger)
+        merge(request.additional_model_request_fields, FIELDS, body, out.ledger)
         return _encode(body)
 
     def read_reply(self, body: bytes) -> ConverseReply:

@@ -45,7 +45,7 @@ _ANSWER = msgspec.json.Decoder(Answer)
 _encode = msgspec.json.Encoder().encode
 
 _OWN = ("presence_penalty", "frequency_penalty", "response_format", "tool_choice", "parallel_tool_calls")
-_SCHEMA = Schema(
+FIELDS = Schema(
     known=frozenset({*_OWN, "safe_prompt", "random_seed", "prompt_mode", "n", "prediction"}),
     names={
         "seed": ("random_seed",),
@@ -75,7 +75,7 @@ class MistralChat:
         """Bedrock's form has no way to name the one tool that must be called."""
         tools = request.tool_config
         messages = [_with_own_ids(message) for message in request.messages or ()]
-        body = write_shaped(msgspec.structs.replace(request, messages=messages), out, _SCHEMA)
+        body = write_shaped(msgspec.structs.replace(request, messages=messages), out, FIELDS)
         choice = tools.tool_choice if tools is not None else None
         if choice is not None and choice.any is not None:
             body["tool_choice"] = "any"

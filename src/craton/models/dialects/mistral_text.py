@@ -58,7 +58,7 @@ _REPLY = msgspec.json.Decoder(Reply)
 _encode = msgspec.json.Encoder().encode
 
 _PARAMETERS = ("max_tokens", "temperature", "top_p", "stop")
-_SCHEMA = Schema(
+FIELDS = Schema(
     known=frozenset({"top_k"}),
     names={name: (name,) for name in ("top_k", "top_p", "temperature", "stop", "max_tokens")},
     translate={},
@@ -91,7 +91,7 @@ class MistralText:
             out.ledger.emulate("system")
         prompt = TEMPLATE.write(system, plain_turns(request, out.ledger))
         body: dict[str, Any] = {"prompt": prompt, **write_config(request.inference_config, _PARAMETERS)}
-        merge(request.additional_model_request_fields, _SCHEMA, body, out.ledger)
+        merge(request.additional_model_request_fields, FIELDS, body, out.ledger)
         return _encode(body)
 
     def read_reply(self, body: bytes) -> ConverseReply:

@@ -81,7 +81,7 @@ _encode = msgspec.json.Encoder().encode
 
 _GROUP = "textGenerationConfig"
 _PARAMETERS = ("maxTokenCount", "temperature", "topP", "stopSequences")
-_SCHEMA = Schema(
+FIELDS = Schema(
     known=frozenset(),
     names={
         "top_p": (_GROUP, "topP"),
@@ -131,7 +131,7 @@ class AmazonTitanText:
         config = write_config(request.inference_config, _PARAMETERS)
         if config:
             body[_GROUP] = config
-        merge(request.additional_model_request_fields, _SCHEMA, body, out.ledger)
+        merge(request.additional_model_request_fields, FIELDS, body, out.ledger)
         return _encode(body)
 
     def read_reply(self, body: bytes) -> ConverseReply:

@@ -53,7 +53,7 @@ _BOUNDS = msgspec.json.Decoder(Bounds)
 _encode = msgspec.json.Encoder().encode
 
 _SHARED = ("temperature", "seed", "min_tokens", "presence_penalty", "frequency_penalty")
-_SCHEMA = Schema(
+FIELDS = Schema(
     known=frozenset(
         {*_SHARED, "n", "logprobs", "top_logprobs", "response_format", "tool_choice", "parallel_tool_calls"}
     ),
@@ -78,7 +78,7 @@ class WriterPalmyra:
         return read_shaped(body, _BOUNDS, streaming=streaming)
 
     def write_request(self, request: ConverseRequest, out: Outgoing) -> bytes:
-        return _encode(write_shaped(request, out, _SCHEMA))
+        return _encode(write_shaped(request, out, FIELDS))
 
     def read_reply(self, body: bytes) -> ConverseReply:
         return prompts.read_reply(body) or self._openai.read_reply(body)

@@ -3,7 +3,7 @@
 `base_url` names the host alone, such as `https://bedrock-runtime.us-east-1.amazonaws.com`; requests are signed for
 `region` with `access_key_id` and `secret_access_key` (and `session_token`), or carry `api_key` as a Bedrock API key.
 Conversations go by Converse; a native body goes by InvokeModel where the target's model speaks the caller's schema
-(`Upstream.native`). `model` is an id, an inference profile or an ARN. Source: botocore's model of bedrock-runtime.
+(`Upstream.native`), and extra fields of another schema are put into that one's. `model` is an id, an inference profile or an ARN. Source: botocore's model of bedrock-runtime.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from craton.models.canon.image import ImageReply, ImageRequest
 from craton.models.canon.reply import ConverseReply
 from craton.models.canon.request import ConverseRequest
 from craton.models.canon.rerank import RerankReply, RerankRequest
-from craton.models.dialects.all import dialect_named
+from craton.models.dialects.all import dialect_named, foreign_fields
 from craton.models.dialects.amazon_converse import AmazonConverse
-from craton.models.dialects.dialect import Dialect
+from craton.models.dialects.dialect import Dialect, Ledger
+from craton.models.dialects.extras import ROOT, asked
 from craton.models.providers import faults
 from craton.models.providers.aws_answers import EventFrames, bedrock_refusal
 from craton.models.providers.dial import open_transport
@@ -70,12 +71,15 @@ class BedrockProvider:
         limits = Limits(connect_timeout_s=upstream.connect_timeout_s)
         self._transport = transport or open_transport(upstream.base_url, limits)
         told = msgspec.structs.replace(upstream, api_key=secret_sent(upstream))
-        self._exchange = Exchange(self._transport, told, end_data=b"", framing=EventFrames, refusal=bedrock_refusal)
+        # Bedrock's failures have a status; the `error` of a 200 is a picture model's own word to its caller.
+        self._exchange = Exchange(
+            self._transport, told, end_data=b"", framing=EventFrames, refusal=bedrock_refusal, error_within=0
+        )
         self._signing = Signing(upstream, SERVICE)
 
     async def converse(self, request: ConverseRequest, attempt: Attempt) -> ConverseReply:
         """A whole reply. Raises Fault."""
-        body = self._converse.write_request(request, self._exchange.outgoing(attempt, stream=False))
+        body = self._written(request, attempt, stream=False)
         path = _path(attempt, b"converse")
         return await self._exchange.converse(
             self._converse, path, self._signing.headers(path, body, _WHOLE), body, attempt
@@ -83,7 +87,7 @@ class BedrockProvider:
 
     def converse_stream(self, request: ConverseRequest, attempt: Attempt) -> AsyncGenerator[list[StreamEvent]]:
         """Canonical events, one list per read of the socket. Raises Fault."""
-        body = self._converse.write_request(request, self._exchange.outgoing(attempt, stream=True))
+        body = self._written(request, attempt, stream=True)
         path = _path(attempt, b"converse-stream")
         headers = self._signing.headers(path, body, _STREAM)
         return self._exchange.stream(path, headers, body, attempt, self._converse.reader())
@@ -130,7 +134,7 @@ class BedrockProvider:
 
     async def count_tokens(self, request: ConverseRequest, attempt: Attempt) -> int:
         """Input tokens as Bedrock counts them. Raises ValidationException for models that it does not count."""
-        written = self._converse.write_request(request, self._exchange.outgoing(attempt, stream=False))
+        written = self._written(request, attempt, stream=False)
         members = {name: raw for name, raw in _MEMBERS.decode(written).items() if name in _COUNTED}
         body = msgspec.json.encode({"input": {"converse": members}})
         path = _path(attempt, b"count-tokens")
@@ -142,6 +146,34 @@ class BedrockProvider:
 
     async def close(self) -> None:
         await self._transport.close()
+
+    def _written(self, request: ConverseRequest, attempt: Attempt, *, stream: bool) -> bytes:
+        out = self._exchange.outgoing(attempt, stream=stream)
+        if request.additional_model_request_fields is not None:
+            request = self._in_its_words(request, attempt, out.ledger)
+        return self._converse.write_request(request, out)
+
+    def _in_its_words(self, request: ConverseRequest, attempt: Attempt, ledger: Ledger) -> ConverseRequest:
+        """The request with extra fields that the target's model knows.
+
+        They go as they are where they are of the model's own schema, or where Converse's caller alone knows the model.
+        """
+        family = None if attempt.speaks else attempt.family()
+        speaks = attempt.speaks or (family.name if family is not None else self._native)
+        if speaks in (self._native, self._converse.name):
+            return request
+        schema = foreign_fields(self._native)
+        if schema is not None:
+            from craton.models.dialects.converse_fields import reworded
+
+            fields = reworded(request, schema, ledger)
+        elif attempt.speaks:
+            fields = None
+            for name in asked(request.additional_model_request_fields) or ():
+                ledger.drop(f"{ROOT}.{name}")
+        else:
+            return request
+        return msgspec.structs.replace(request, additional_model_request_fields=fields)
 
 
 class _Chunks:

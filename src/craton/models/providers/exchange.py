@@ -21,7 +21,7 @@ Item = TypeVar("Item")
 Got = TypeVar("Got")
 
 _ERROR_LIMIT_BYTES = 256 * 1024
-_ERROR_WITHIN = 48  # of an error that comes with a 200, the member that says so stands near the front
+ERROR_WITHIN = 48  # of an error that comes with a 200, the member that says so stands near the front
 
 # The members that the event streams of ConverseStream and InvokeModelWithResponseStream both have.
 _STREAMED = frozenset(
@@ -72,6 +72,7 @@ class Exchange:
         end_data, end_event: the data, or the type, of the event after which the upstream has nothing more to say.
         framing: how its streams are cut into events.
         refusal: the Fault of an answer that is no success; what `faults.from_status` takes and gives.
+        error_within: in how many bytes a 200 may say that it is an error; 0 where `error` is a member of good answers.
     """
 
     def __init__(
@@ -83,9 +84,11 @@ class Exchange:
         end_event: str = "[none]",
         framing: Callable[[], Framing] = sse.Parser,
         refusal: Callable[..., Fault] = faults.from_status,
+        error_within: int = ERROR_WITHIN,
     ) -> None:
         self._framing = framing
         self._fault_of = refusal
+        self._error_within = error_within
         self._transport = transport
         self._secret = upstream.api_key
         self._quirks = upstream.quirks
@@ -118,7 +121,7 @@ class Exchange:
             raise faults.from_transport(error, model=attempt.model) from error
         if whole.status != 200:
             raise self._fault_of(whole.status, whole.headers, whole.body, model=attempt.model, secret=self._secret)
-        if whole.body.find(b'"error"', 0, _ERROR_WITHIN) >= 0:
+        if whole.body.find(b'"error"', 0, self._error_within) >= 0:
             told = faults.from_error_body(whole.body, model=attempt.model, secret=self._secret)
             if told is not None:
                 raise told
@@ -138,7 +141,7 @@ class Exchange:
             raise faults.from_transport(error, model=attempt.model) from error
         if whole.status != 200:
             raise self._fault_of(whole.status, whole.headers, whole.body, model=attempt.model, secret=self._secret)
-        if whole.body.find(b'"error"', 0, _ERROR_WITHIN) >= 0:
+        if whole.body.find(b'"error"', 0, self._error_within) >= 0:
             told = faults.from_error_body(whole.body, model=attempt.model, secret=self._secret)
             if told is not None:
                 raise told

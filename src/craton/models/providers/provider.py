@@ -6,7 +6,7 @@ chooses between upstreams (`features/inference/balance` does) and it never looks
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -45,11 +45,16 @@ class Upstream(msgspec.Struct, frozen=True):
     rules: str = ""
 
 
+def _nobodys() -> Dialect | None:
+    return None
+
+
 class Attempt(msgspec.Struct):
     """One try at one upstream.
 
     `deadline` is in seconds of the loop's clock (`loop.time()`). `max_tokens` is what to ask for where the vendor's
-    schema demands a number and the caller gave none.
+    schema demands a number and the caller gave none. `speaks` names the schema of the caller's native body; "" is
+    Converse, whose extra fields are those of the model that was called: its schema is what `family` gives.
     """
 
     model: str
@@ -58,6 +63,8 @@ class Attempt(msgspec.Struct):
     request_id: str
     max_tokens: int = 4096
     quirks: dict[str, object] = {}
+    speaks: str = ""
+    family: Callable[[], Dialect | None] = _nobodys
 
 
 class Provider(Protocol):

@@ -26,7 +26,8 @@ async def count_tokens(call: Call, req: CountTokensBody) -> CountTokensResponse:
     if not route.capabilities.count_tokens or len(resolved.resources) != 1:
         raise validation(NO_COUNT)
     if req.input.invoke_model is not None:
-        request = native_dialect(route).read_request(req.input.invoke_model.body)
+        dialect = native_dialect(route)
+        request, call.speaks = dialect.read_request(req.input.invoke_model.body), dialect.name
     else:
         counted = req.input.converse or ConverseInput()
         request = ConverseRequest(

@@ -87,6 +87,17 @@ def _response_format(value: Any, body: extras.Body, _ledger: Ledger) -> bool:
     return kind == "text" or (kind == "json_schema" and "format" in body.get("output_config", {}))
 
 
+def _temperature(value: Any, body: extras.Body, ledger: Ledger) -> bool:
+    """Other schemas go up to 2; Anthropic's scale ends at 1."""
+    if not isinstance(value, int | float) or value <= 1:
+        return False
+    if body.setdefault("temperature", 1.0) == 1.0:
+        ledger.emulate(f"{extras.ROOT}.temperature")
+    else:
+        ledger.drop(f"{extras.ROOT}.temperature")
+    return True
+
+
 _NAMES = {
     "top_k": ("top_k",),
     "top_p": ("top_p",),
@@ -102,6 +113,7 @@ _TRANSLATE: dict[str, extras.Translate] = {
     "reasoning_effort": _effort,
     "reasoningConfig": _reasoning_config,
     "response_format": _response_format,
+    "temperature": _temperature,
 }
 VENDOR_FIELDS = extras.Schema(_KNOWN, _NAMES, _TRANSLATE)
 BEDROCK_FIELDS = extras.Schema(_KNOWN, _NAMES, _TRANSLATE, open=True)

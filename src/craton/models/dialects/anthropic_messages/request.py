@@ -154,7 +154,6 @@ def write_request(request: ConverseRequest, out: Outgoing, *, vendor: bool) -> b
         _write_tools(request.tool_config, body, out.ledger)
     _write_output(request.output_config, body)
     extras.merge(request.additional_model_request_fields, VENDOR_FIELDS if vendor else BEDROCK_FIELDS, body, out.ledger)
-    _clamp_temperature(body, out.ledger)
     if vendor:
         body.pop("anthropic_beta", None)
         _drop_platform(request, out.ledger)
@@ -246,14 +245,6 @@ def _write_output(output: canon.OutputConfig | None, body: extras.Body) -> None:
         written["format"] = {"type": "json_schema", "schema": output_schema(schema)}
     if written:
         body["output_config"] = written
-
-
-def _clamp_temperature(body: extras.Body, ledger: Ledger) -> None:
-    """Other schemas go up to 2; Anthropic's scale ends at 1."""
-    temperature = body.get("temperature")
-    if isinstance(temperature, int | float) and temperature > 1:
-        body["temperature"] = 1.0
-        ledger.emulate(f"{extras.ROOT}.temperature")
 
 
 def _drop_platform(request: ConverseRequest, ledger: Ledger) -> None:

@@ -109,7 +109,7 @@ def _thinking(value: Any, body: Body, ledger: Ledger) -> bool:
 
 
 _NUMBERS = ("seed", "frequency_penalty", "presence_penalty")
-_SCHEMA = Schema(
+FIELDS = Schema(
     known=frozenset(
         {
             *_NUMBERS, "k", "safety_mode", "citation_options", "logprobs", "thinking", "priority", "tool_choice",
@@ -166,7 +166,7 @@ class CohereChatV2:
         if request.tool_config is not None:
             _write_tools(request.tool_config, body, ledger)
         _write_output(request.output_config, body, ledger)
-        merge(request.additional_model_request_fields, _SCHEMA, body, ledger)
+        merge(request.additional_model_request_fields, FIELDS, body, ledger)
         return _encode(body)
 
     def read_reply(self, body: bytes) -> ConverseReply:

@@ -63,7 +63,7 @@ _EXTRAS = (
     "raw_prompting",
     "force_single_step",
 )
-_SCHEMA = Schema(
+FIELDS = Schema(
     known=frozenset(_EXTRAS),
     names={
         "top_k": ("k",),
@@ -107,7 +107,7 @@ class CohereCommandR:
             if tools:
                 body["tools"] = tools
         drop_output_config(request, ledger)
-        merge(request.additional_model_request_fields, _SCHEMA, body, ledger)
+        merge(request.additional_model_request_fields, FIELDS, body, ledger)
         return _encode(body)
 
     def read_reply(self, body: bytes) -> ConverseReply:

@@ -21,7 +21,7 @@ from craton.models.dialects.dialect import Ledger, Outgoing, Shown
 from craton.models.dialects.extras import Body, merge
 from craton.models.dialects.gemini import parts
 from craton.models.dialects.gemini import schema as native
-from craton.models.dialects.gemini.extras import SCHEMA, set_effort
+from craton.models.dialects.gemini.extras import FIELDS, set_effort
 from craton.models.dialects.gemini.stream import Reader, Writer
 from craton.models.dialects.malformed import decode_native, decode_reply
 from craton.models.dialects.tool_calls import output_schema
@@ -96,7 +96,7 @@ class Gemini:
             ledger.drop("outputConfig.effort")
         elif wanted is not None and wanted.effort is not None:
             ledger.emulate("outputConfig.effort")
-        merge(request.additional_model_request_fields, SCHEMA, body, ledger)
+        merge(request.additional_model_request_fields, FIELDS, body, ledger)
         return _encode(body)
 
     def read_reply(self, body: bytes) -> ConverseReply:

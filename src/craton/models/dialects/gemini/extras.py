@@ -73,7 +73,7 @@ _NAMES = {
         ("frequency_penalty", "frequencyPenalty"),
     )
 }
-SCHEMA = extras.Schema(
+FIELDS = extras.Schema(
     known=frozenset({"generationConfig", "safetySettings", "cachedContent", "toolConfig", "labels"}),
     names=_NAMES,
     translate={"thinking": _thinking, "reasoning_effort": _reasoning_effort, "tools": _tools},

@@ -108,7 +108,7 @@ class Nova:
         if tools is not None:
             body["toolConfig"] = tools
         _write_output(request, body, ledger)
-        extras.merge(request.additional_model_request_fields, _SCHEMA, body, ledger)
+        extras.merge(request.additional_model_request_fields, FIELDS, body, ledger)
         return msgspec.json.encode(body)
 
     def read_reply(self, body: bytes) -> ConverseReply:
@@ -178,7 +178,7 @@ _NAMES = {
     "stop": ("inferenceConfig", "stopSequences"),
     "max_tokens": ("inferenceConfig", "maxTokens"),
 }
-_SCHEMA = extras.Schema(
+FIELDS = extras.Schema(
     known=frozenset({"inferenceConfig", "reasoningConfig", "toolConfig"}),
     names=_NAMES,
     translate={"reasoning_effort": _reasoning_effort, "thinking": _thinking},

@@ -10,6 +10,7 @@ What one server wants otherwise reaches `write_request` as `Outgoing.quirks`:
 | `reasoning` | `reasoning_content`, `reasoning`, `""` | the member for earlier reasoning; empty: not sent |
 | `files` | false, true | whether documents that are not text go as `file` parts |
 | `videos` | false, true | whether videos go as `video_url` parts |
+| `media` | true, false | whether images and sounds go at all; a model of text alone drops them by name |
 | `extras` | `servers`, `vendor`, `pass` | extra fields: those of servers too, OpenAI's alone, or any |
 | `usage` | true, false | whether a stream is asked for its usage |
 | `prefill` | false, true | whether a last assistant message is to be continued (vLLM) |

@@ -122,8 +122,9 @@ _TRANSLATE: dict[str, extras.Translate] = {
     "tool_choice": _tool_choice,
     "output_format": _output_format,
 }
+VENDOR_FIELDS = extras.Schema(_VENDOR, _NAMES, _TRANSLATE)
 _SCHEMAS = {
-    "vendor": extras.Schema(_VENDOR, _NAMES, _TRANSLATE),
+    "vendor": VENDOR_FIELDS,
     "servers": extras.Schema(_VENDOR | _SERVERS, _SERVER_NAMES, _TRANSLATE),
     "pass": extras.Schema(_VENDOR | _SERVERS, _SERVER_NAMES, _TRANSLATE, open=True),
 }

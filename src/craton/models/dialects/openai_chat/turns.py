@@ -30,6 +30,7 @@ class Habits(msgspec.Struct, frozen=True):
     reasoning: str = "reasoning_content"
     files: bool = False
     videos: bool = False
+    media: bool = True
 
 
 USUAL = Habits()
@@ -153,9 +154,12 @@ def _write_result(result: canon.ToolResultBlock, at: str, habits: Habits, ledger
 
 def _write_part(block: ContentBlock, at: str, habits: Habits, ledger: Ledger) -> Json | None:
     """A block that is neither text nor of a tool: a medium by its data URL, else by its text form, else dropped."""
+    guarded = block.guard_content.image if block.guard_content is not None else None
+    if not habits.media and (block.image or block.audio or guarded):
+        ledger.drop(at)
+        return None
     if block.image is not None and block.image.source.bytes is not None:
         return _data_url("image_url", f"image/{block.image.format}", block.image.source.bytes)
-    guarded = block.guard_content.image if block.guard_content is not None else None
     if guarded is not None and guarded.source.bytes is not None:
         return _data_url("image_url", f"image/{guarded.format}", guarded.source.bytes)
     if block.audio is not None and block.audio.source.bytes is not None:

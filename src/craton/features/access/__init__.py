@@ -1,0 +1,1 @@
+"""Why something is allowed or not, for people who ask."""

@@ -1,0 +1,1 @@
+"""The operations of AWS Key Management Service that encryption here needs, one file per noun."""

@@ -1,0 +1,134 @@
+"""The walls around model processes, tried from within."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from craton.infra.compute.local import LocalModelHost
+from craton.infra.compute.port import ModelFailed, ModelSpec
+from craton.infra.compute.replica import Rules
+from craton.infra.compute.sandbox import Sandbox, Walls, tried
+
+MODEL = Path(__file__).with_name("sandbox_model.py")
+RULES = Rules(start_poll_s=0.01, backoff_first_s=0.02, backoff_max_s=0.1, crash_limit=1)
+FREE = {"scratch", "socketpair", "own signal", "program"}
+NETWORK = {"tcp", "udp"}
+HERE = tried()
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the walls are Linux's")
+
+
+def told(folder: Path, sandbox: Sandbox) -> dict[str, str]:
+    """What the process in the sandbox could do."""
+    home, outside = folder / "home", folder / "outside"
+    for place in (home, outside):
+        place.mkdir()
+    (home / "secret").write_text("the root key")
+    (outside / "old").write_text("old")
+
+    async def main() -> list[str]:
+        with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as peer:
+            peer.bind(str(folder / "peer"))
+            peer.listen()
+            given = (str(tcp.getsockname()[1]), str(outside), str(home / "secret"), str(folder / "peer"))
+            command = (sys.executable, str(MODEL), "{uds}", *given)
+            host = LocalModelHost(home / "models", None, RULES, sandbox)
+            try:
+                await host.ensure(ModelSpec(id="m", command=command, reads=(str(MODEL.parent),), start_timeout_s=20))
+                return host.log("m")
+            finally:
+                await host.close()
+
+    return dict(line.split(": ", 1) for line in asyncio.run(main()) if ": " in line)
+
+
+def test_a_model_process_gets_nowhere(tmp_path: Path) -> None:
+    """No network, no other socket, no file but its scratch, nothing of the home, nobody to signal."""
+    if HERE.gaps:
+        pytest.fail(f"this system does not allow the walls: {HERE.gaps}")
+    found = told(tmp_path, Sandbox("required", tmp_path / "home"))
+    assert {name for name, how in found.items() if how == "done"} == FREE
+    assert (tmp_path / "outside" / "old").read_text() == "old"
+    assert (tmp_path / "outside" / "old").stat().st_mode & 0o777 != 0o777
+
+
+@pytest.mark.parametrize("one", ["namespaces", "landlock", "seccomp"])
+def test_each_wall_stands_alone(tmp_path: Path, one: str) -> None:
+    """Where a system refuses the others, what is left does what it says."""
+    walls = Walls(**{one: getattr(HERE, one)})
+    found = told(tmp_path, Sandbox("auto", tmp_path / "home", walls))
+    assert {found[name] == "done" for name in FREE} == {True}
+    if walls.network_closed:
+        assert not NETWORK & {name for name, how in found.items() if how == "done"}
+    if walls.files_closed:
+        assert found["write"] != "done"
+        assert found["read home"] != "done"
+
+
+def test_off_is_off(tmp_path: Path) -> None:
+    """Without walls the process may do all that it tries."""
+    found = told(tmp_path, Sandbox("off", tmp_path / "home"))
+    assert {found[name] for name in ("tcp", "udp", "peer", "write", "read home", "signal")} == {"done"}
+
+
+def test_required_walls_that_cannot_be_had_start_nothing(tmp_path: Path) -> None:
+    """The model is refused, and the reason names what it could have done."""
+    with pytest.raises(ModelFailed, match="could open network connections, write wherever"):
+        told(tmp_path, Sandbox("required", tmp_path / "home", Walls()))
+
+
+def test_a_model_behind_walls_still_dies_with_its_supervisor(tmp_path: Path) -> None:
+    """The parent-death signal outlives the change of rights."""
+    program = (
+        "import sys, os, time, subprocess; from pathlib import Path\n"
+        "from craton.infra.compute.sandbox import Sandbox\n"
+        "from craton.infra.compute.process import set_parent_death_signal\n"
+        "here = Path(sys.argv[1])\n"
+        "with Sandbox('auto', here / 'home').around(here, ()) as enter:\n"
+        "    def bind():\n        enter(); set_parent_death_signal()\n"
+        "    child = subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(60)'], preexec_fn=bind)\n"
+        "print(child.pid, flush=True); time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = os.pidfd_open(int(parent.stdout.readline()))
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    assert select.select([child], [], [], 10)[0]
+    os.close(child)
+    parent.stdout.close()
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import numpy as np, onnxruntime as ort; print(ort.get_device(), np.ones((64, 64)).dot(np.ones((64, 64))).sum())",
+        "import torch; print((torch.ones(64, 64) @ torch.ones(64, 64)).sum().item())",
+    ],
+    ids=["onnxruntime", "torch"],
+)
+def test_runtimes_run_behind_walls(tmp_path: Path, program: str) -> None:
+    """What models compute with needs nothing that is refused."""
+    scratch = tmp_path / "home" / "scratch"
+    scratch.mkdir(parents=True)
+    with Sandbox("auto", tmp_path / "home").around(scratch, ()) as enter:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", program],
+            preexec_fn=enter,
+            cwd=scratch,
+            env={"HOME": str(scratch), "TMPDIR": str(scratch), "OMP_NUM_THREADS": "2"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "262144.0" in done.stdout
