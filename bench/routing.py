@@ -14,8 +14,8 @@ import uvloop
 
 from craton.config import QuotaLimitTable
 from craton.features.inference import balance
-from craton.features.inference.quota import Quota
-from craton.features.inference.routes import UNLIMITED, Retrying, Route, Target
+from craton.features.inference.quotas.quota import Quota
+from craton.features.inference.routing.routes import UNLIMITED, Retrying, Route, Target
 from craton.features.inference.targets.gate import Gate
 from craton.features.inference.targets.state import TargetState
 from craton.infra.control.quota import Buckets, Lease

@@ -58,7 +58,10 @@ class Running:
             text = self.output()
             for line in text.splitlines():
                 for word in line.split():
-                    if word.startswith(("http://127.0.0.1:", "https://127.0.0.1:")) and word.rstrip(".,").rsplit(":", 1)[1].isdigit():
+                    if (
+                        word.startswith(("http://127.0.0.1:", "https://127.0.0.1:"))
+                        and word.rstrip(".,").rsplit(":", 1)[1].isdigit()
+                    ):
                         return word.rstrip(".,")
             if self.process is not None and self.process.poll() is not None:
                 raise AssertionError(f"the server ended with {self.process.returncode}:\n{text}")

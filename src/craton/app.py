@@ -30,15 +30,16 @@ from craton.aws.wire.restjson import RestJson
 from craton.aws.wire.route import Router
 from craton.config import ConfigError, Settings
 from craton.context import App, Handler, Live, SystemClock
-from craton.features.inference.compile import Compiler
-from craton.features.inference.profiles import StoredProfile
-from craton.features.inference.prompt_router import StoredRouter
-from craton.features.inference.quota import Quota
-from craton.features.inference.retention import StoredMode
-from craton.features.inference.routes import Routes
+from craton.features.inference.quotas.quota import Quota
+from craton.features.inference.routing.compile import Compiler
+from craton.features.inference.routing.profiles import StoredProfile
+from craton.features.inference.routing.prompt_router import StoredRouter
+from craton.features.inference.routing.retention import StoredMode
+from craton.features.inference.routing.routes import Routes
 from craton.features.inference.targets.report import rows as target_rows
 from craton.front import server, tls, worker
 from craton.front.audited import Audit
+from craton.front.authenticate import VERIFIERS
 from craton.front.connections import Limits
 from craton.front.doors import Door, Doors
 from craton.front.pipeline import Pipeline, Served
@@ -65,6 +66,7 @@ from craton.models.providers.cassettes.taping import MATCH_ON, Taping
 from craton.models.providers.local import LocalProvider
 from craton.models.providers.provider import Provider, Upstream
 from craton.services.all import HANDLERS
+from craton.services.iam.key_uses import KeyUses
 from craton.services.operation import Label, labelled
 from craton.storing import shared_secret, store_url
 from craton.supervision import Snapshot, Supervision, check_root, open_keyring
@@ -269,6 +271,8 @@ class Worker:
 
             return VendorDoors(app, services, report)
 
+        self.vault.uses = KeyUses(self.storage, lambda: self.live.credentials, app.clock.now)
+        self.vault.uses.verifiers += VERIFIERS
         rooted = Rooted({**query_doors(app, report), **json_doors(app, report)}, pipeline)
         self.doors = Doors(app, pipeline, vendors, self.stage_doors(settings), rooted)
 
@@ -325,6 +329,7 @@ class Worker:
 
     def tell(self) -> None:
         """Begin to tell the supervisor what it wants to hear now and then."""
+        self.telling.append(asyncio.create_task(self.vault.uses.tell(), name="key uses"))
         self.telling.append(asyncio.create_task(self.supervisor.tell_uses(), name="control uses"))
         if self.settings.file.server.workers > 1:
             rows = lambda: msgspec.to_builtins(target_rows(self.live.routes, time.monotonic()))  # noqa: E731
@@ -440,7 +445,9 @@ def query_doors(app: App, report: Callable[[BaseException], None]) -> dict[str, 
             key[1]: audited(app, service.operations[key[1]], handler)
             for key, (_, handler) in labelled(HANDLERS[name]).items()
         }
-        return QueryDoor(app, service, handlers, report)
+        opened = QueryDoor(app, service, handlers, report)
+        app.vault.uses.verifiers.append(opened.verifier)
+        return opened
 
     made = cache(door)
     return {name: partial(made, name) for name in QUERY_SERVICES}

@@ -19,8 +19,8 @@ import msgspec
 from craton.aws.access.credentials import Credentials
 from craton.config import ConfigError, Settings
 from craton.features.hosting import registry
-from craton.features.inference import profiles, prompt_router, retention
-from craton.features.inference.retention import StoredMode
+from craton.features.inference.routing import profiles, prompt_router, retention
+from craton.features.inference.routing.retention import StoredMode
 from craton.infra.audit.keeper import Keeper
 from craton.infra.audit.log import Rules
 from craton.infra.cipher.keyring import Keyring
@@ -93,9 +93,7 @@ def check_root(settings: Settings) -> None:
 def open_audit(settings: Settings) -> Keeper:
     """The audit log, whose files are opened by its first record."""
     table = settings.file.audit
-    rules = Rules(
-        segment_bytes=table.max_segment_bytes, keep_days=table.retention_days, durable=not settings.ephemeral
-    )
+    rules = Rules(segment_bytes=table.max_segment_bytes, keep_days=table.retention_days, durable=not settings.ephemeral)
     return Keeper(settings.audit_path, rules, lambda: datetime.now(UTC), settings.account, settings.region)
 
 

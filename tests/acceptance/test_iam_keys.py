@@ -67,6 +67,27 @@ def test_rotation(server: Running, iam: Any) -> None:
         iam.delete_access_key(UserName="ann", AccessKeyId=old["AccessKeyId"])
 
 
+def test_when_a_key_was_used(server: Running, iam: Any) -> None:
+    """Never at first; then the day, the service and the region. A wrong signature is no use."""
+    key = user_key(server, "used", MAY_INVOKE)
+    ident = key["AccessKeyId"]
+    assert iam.get_access_key_last_used(AccessKeyId=ident)["AccessKeyLastUsed"]["ServiceName"] == "N/A"
+    with refused("InvalidSignatureException", 403):
+        converse(server, {**key, "SecretAccessKey": "x" * 40})
+    assert iam.get_access_key_last_used(AccessKeyId=ident)["AccessKeyLastUsed"]["ServiceName"] == "N/A"
+    for _ in range(8):
+        converse(server, key)  # in either worker
+    for _ in range(8):
+        found = iam.get_access_key_last_used(AccessKeyId=ident)
+    assert found["UserName"] == "used"
+    assert found["AccessKeyLastUsed"]["ServiceName"] == "bedrock"
+    assert found["AccessKeyLastUsed"]["Region"] == "us-east-1"
+    assert found["AccessKeyLastUsed"]["LastUsedDate"] >= key["CreateDate"]
+    iam.delete_access_key(UserName="used", AccessKeyId=ident)
+    with refused("NoSuchEntity", 404):
+        iam.get_access_key_last_used(AccessKeyId=ident)
+
+
 def test_a_key_of_another_user_is_not_ones_own(server: Running, iam: Any) -> None:
     """Who may change its own keys cannot reach another's through its own name."""
     own = document(allow("iam:*AccessKey*", "arn:aws:iam::*:user/${aws:username}"))

@@ -15,7 +15,7 @@ from msgspec import Raw
 from craton.aws.wire.faults import validation
 from craton.context import Call
 from craton.features.inference import run
-from craton.features.inference.routes import Resolved
+from craton.features.inference.routing.routes import Resolved
 from craton.front.door_chat import Manner, answer, named_event, off_the_loop, resolve, settle, speaks
 from craton.front.door_faults import ANTHROPIC, DoorFault
 from craton.front.door_request import Asked, Events, Whole

@@ -23,6 +23,7 @@ API_KEY = bearer.KeyFormat(long_prefix="ABSK", short_prefix="bedrock-api-key-", 
 _verifier = Verifier(SIGNING_NAMES)
 # What the vendors' own clients for Bedrock sign with, at the paths of their APIs.
 AT_DOORS = Verifier(SIGNING_NAMES | {"bedrock-mantle"})
+VERIFIERS = (_verifier, AT_DOORS)
 _ALGORITHM = ALGORITHM.encode()
 
 

@@ -18,7 +18,7 @@ from craton.aws.access.variables import Keys
 from craton.aws.wire.faults import Fault, internal, validation
 from craton.context import Call
 from craton.features.inference import run, terms
-from craton.features.inference.routes import INVALID_ID, Resolved
+from craton.features.inference.routing.routes import INVALID_ID, Resolved
 from craton.front.door_faults import DoorFault, Shape
 from craton.front.door_request import Events, Whole
 from craton.front.pipeline import THREAD_BYTES

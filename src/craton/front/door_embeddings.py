@@ -15,7 +15,7 @@ from msgspec import Raw
 from craton.context import Call
 from craton.features.inference import run
 from craton.features.inference.kinds import check_route
-from craton.features.inference.routes import Resolved
+from craton.features.inference.routing.routes import Resolved
 from craton.front.door_chat import off_the_loop, resolve
 from craton.front.door_faults import OPENAI, DoorFault
 from craton.front.door_request import Asked, Whole

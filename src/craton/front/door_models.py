@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from craton.context import Call
-from craton.features.inference.routes import Route, Routes
+from craton.features.inference.routing.routes import Route, Routes
 from craton.front.door_chat import resolve
 from craton.front.door_faults import DoorFault
 from craton.front.door_request import Asked, Whole

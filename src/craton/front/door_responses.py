@@ -17,7 +17,7 @@ from msgspec import Raw
 from craton.aws.wire.faults import unavailable, validation
 from craton.context import Call
 from craton.features.inference import run
-from craton.features.inference.routes import Resolved
+from craton.features.inference.routing.routes import Resolved
 from craton.front.door_chat import Manner, framed, named_event, off_the_loop, prepare, resolve, settle, speaks
 from craton.front.door_faults import RESPONSES, DoorFault
 from craton.front.door_kept import SEALED_AS, Kept, find

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from craton.context import Call
-from craton.features.inference.routes import Resolved
+from craton.features.inference.routing.routes import Resolved
 from craton.front.door_chat import Manner, answer, off_the_loop, speaks
 from craton.front.door_faults import OPENAI, DoorFault
 from craton.front.door_request import Asked, Events, Whole

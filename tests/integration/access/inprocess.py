@@ -26,7 +26,7 @@ from craton.aws.access.credentials import AccessKey, BearerKey, Credentials, Pri
 from craton.aws.access.identities import Identities, Identity, PolicyText
 from craton.aws.access.organization import Organization
 from craton.config import ConfigFile, Settings
-from craton.features.inference.profiles import StoredProfile
+from craton.features.inference.routing.profiles import StoredProfile
 from craton.infra.control.wire import ControlLost
 from craton.models.catalog.local import boxed_models
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from craton.features.inference.profiles import StoredProfile
+from craton.features.inference.routing.profiles import StoredProfile
 from tests.integration.access.inprocess import ACCOUNT, BOB, HELLO, REGION, Answer, Scene, allow
 
 HAIKU = "anthropic.claude-3-haiku-20240307-v1:0"

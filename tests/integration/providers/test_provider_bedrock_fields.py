@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from craton.aws.wire.faults import Fault
@@ -29,7 +30,8 @@ BLOCKED = b'{"images":[],"error":"All of the generated images have been blocked 
 
 
 def target(up: FakeUpstream, native: str) -> BedrockProvider:
-    return BedrockProvider(Upstream("bedrock", up.base_url, "m", region="eu-west-1", native=native, **KEYS))
+    upstream = Upstream("bedrock", up.base_url, "m", region="eu-west-1", native=native)
+    return BedrockProvider(msgspec.structs.replace(upstream, **KEYS))
 
 
 def call(provider: BedrockProvider, how: str, given: Any, **more: Any) -> Ledger:

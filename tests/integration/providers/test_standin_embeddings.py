@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from craton import config
-from craton.features.inference.compile import Compiler
 from craton.features.inference.kinds import invoker
+from craton.features.inference.routing.compile import Compiler
 from craton.models.catalog.local import LocalModel
 from craton.models.catalog.rows import Model, load
 from craton.models.dialects.all import dialect_named

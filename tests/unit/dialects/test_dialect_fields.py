@@ -61,7 +61,8 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any] | None, li
 
 
 def asked(extra: dict[str, Any], more: dict[str, Any]) -> ConverseRequest:
-    return msgspec.convert({"messages": [], "additionalModelRequestFields": extra, **more}, ConverseRequest)
+    body = {"messages": [], "additionalModelRequestFields": extra, **more}
+    return msgspec.json.decode(msgspec.json.encode(body), type=ConverseRequest)
 
 
 @pytest.mark.parametrize(("schema", "extra", "more", "fields", "dropped"), CASES)

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from craton.features.inference import media, rules
-from craton.features.inference.routes import UNLIMITED
+from craton.features.inference.routing.routes import UNLIMITED
+from craton.features.inference.rules import form as rules
+from craton.features.inference.rules import media
 from craton.front import anthropic_door, door_chat, openai_door
 from craton.front.door_chat import document_name, settle
 from craton.front.door_faults import DoorFault

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from craton.aws.wire.faults import Fault
-from craton.features.inference.routes import UNLIMITED, Retrying, Route, Target
+from craton.features.inference.routing.routes import UNLIMITED, Retrying, Route, Target
 from craton.features.inference.targets.gate import Gate
 from craton.features.inference.targets.state import BreakerRules, TargetState
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from craton.features.inference.citations import Citing, asked
+from craton.features.inference.fitting.citations import Citing, asked
 from craton.models.canon.content import CitationsConfig, ContentBlock, DocumentBlock, DocumentSource, Message
 from craton.models.canon.events import BlockStop, MessageStop, StreamEvent, text_delta
 from craton.models.canon.reply import assistant_reply, usage

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from craton.aws.wire.faults import Fault
-from craton.features.inference import fit
+from craton.features.inference.fitting import fit
 from craton.infra.documents.port import FileFormat, UnreadableError, UnsupportedError
 from craton.models.canon.content import ContentBlock
 from craton.models.canon.events import BlockStop, MessageStop, StreamEvent, text_delta

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from craton.aws.wire.faults import Fault
-from craton.features.inference import media
+from craton.features.inference.rules import media
 from craton.models.canon.content import DocumentBlock, DocumentSource, ImageBlock, MediaSource, VideoBlock
 from tests.fakes import files
 

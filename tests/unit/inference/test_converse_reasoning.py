@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from craton.features.inference.reasoning import signer, without_foreign
+from craton.features.inference.fitting.reasoning import signer, without_foreign
 from craton.models.canon.content import ContentBlock, Message, ReasoningContent, ReasoningText
 from craton.models.dialects.dialect import Ledger
 from craton.models.dialects.traits import traits

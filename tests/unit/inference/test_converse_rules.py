@@ -11,10 +11,11 @@ import msgspec
 import pytest
 
 from craton.aws.wire.faults import Fault
-from craton.features.inference import converse_rules, rules
-from craton.features.inference.limits import check_limit
 from craton.features.inference.passthrough import counted
-from craton.features.inference.routes import UNLIMITED
+from craton.features.inference.routing.routes import UNLIMITED
+from craton.features.inference.rules import converse as converse_rules
+from craton.features.inference.rules import form as rules
+from craton.features.inference.rules.limits import check_limit
 from craton.models.canon.reply import usage
 from craton.models.canon.request import ConverseRequest, InferenceConfig
 from craton.models.catalog.capabilities import Capabilities, capabilities

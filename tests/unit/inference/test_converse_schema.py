@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from craton.aws.wire.faults import Fault
-from craton.features.inference.output_schema import check_answer, check_tool
+from craton.features.inference.rules.output_schema import check_answer, check_tool
 
 STRING = {"type": "string"}
 

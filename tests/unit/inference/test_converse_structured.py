@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from craton.aws.wire.faults import Fault
-from craton.features.inference.structured import Unwrapping, as_object, by_tool
+from craton.features.inference.fitting.structured import Unwrapping, as_object, by_tool
 from craton.models.canon import events as e
 from craton.models.canon.content import ContentBlock, ToolUseBlock
 from craton.models.canon.events import BlockDelta, BlockStart, BlockStop, Delta, StreamEvent, text_delta

@@ -21,7 +21,7 @@ from craton.aws.wire.faults import (
     validation,
 )
 from craton.features.inference import balance
-from craton.features.inference.routes import Target
+from craton.features.inference.routing.routes import Target
 from craton.features.inference.targets.choice import choose
 from tests.unit.inference.balancing import Asked, route, run, target
 

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from craton import config
-from craton.features.inference.compile import Compiler
-from craton.features.inference.routes import Route
+from craton.features.inference.routing.compile import Compiler
+from craton.features.inference.routing.routes import Route
 from craton.features.inference.targets.report import rows
 from craton.models.catalog.local import LocalModel
 from craton.models.catalog.rows import load

@@ -9,7 +9,7 @@ import pytest
 
 from craton.aws.wire.faults import Fault, unavailable
 from craton.features.inference import balance
-from craton.features.inference.routes import Target
+from craton.features.inference.routing.routes import Target
 from tests.unit.inference.balancing import Asked, route, run, target
 
 

@@ -13,8 +13,8 @@ import pytest
 from craton import config
 from craton.aws.wire.faults import Fault
 from craton.features.inference import embed, rerank
-from craton.features.inference.compile import Compiler
-from craton.features.inference.routes import Resolved, Routes, Target, native_dialect
+from craton.features.inference.routing.compile import Compiler
+from craton.features.inference.routing.routes import Resolved, Routes, Target, native_dialect
 from craton.models.canon.embedding import EmbedReply, EmbedRequest, Item, Vector, is_unit
 from craton.models.canon.rerank import RerankReply, RerankRequest
 from craton.models.catalog.local import LocalModel

@@ -14,8 +14,8 @@ import pytest
 from craton import config
 from craton.aws.wire.faults import Fault
 from craton.features.inference import images
-from craton.features.inference.compile import Compiler
-from craton.features.inference.routes import Routes
+from craton.features.inference.routing.compile import Compiler
+from craton.features.inference.routing.routes import Routes
 from craton.models.canon.image import ImageReply, ImageRequest, Painted
 from craton.models.catalog.local import LocalModel
 from craton.models.catalog.rows import load

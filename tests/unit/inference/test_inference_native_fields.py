@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from craton.features.inference.native_fields import lift
+from craton.features.inference.fitting.native_fields import lift
 from craton.models.canon.request import ConverseRequest, OutputConfig
 from craton.models.catalog.capabilities import Capabilities, capabilities
 from craton.models.catalog.rows import load

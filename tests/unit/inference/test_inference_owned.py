@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from craton.aws.wire.faults import Fault
-from craton.features.inference.profiles import StoredProfile
-from craton.features.inference.prompt_router import DEFAULTS, StoredRouter, default_router, pair_of
-from craton.features.inference.routes import UNLIMITED, Resolved, Route, Routes
+from craton.features.inference.routing.profiles import StoredProfile
+from craton.features.inference.routing.prompt_router import DEFAULTS, StoredRouter, default_router, pair_of
+from craton.features.inference.routing.routes import UNLIMITED, Resolved, Route, Routes
 from craton.models.catalog.rows import load
 
 CATALOG = load()

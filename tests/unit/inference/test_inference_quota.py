@@ -11,8 +11,8 @@ import pytest
 
 from craton.aws.wire.faults import Fault
 from craton.config import QuotaLimitTable
-from craton.features.inference.quota import Quota, output_burn
-from craton.features.inference.token_estimate import input_tokens
+from craton.features.inference.quotas.quota import Quota, output_burn
+from craton.features.inference.quotas.token_estimate import input_tokens
 from craton.infra.control.quota import Buckets, Lease
 from craton.models.canon.reply import usage
 from craton.models.canon.request import ConverseRequest

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from craton.aws.wire.faults import Fault
-from craton.features.inference.retention import Modes, StoredMode
-from craton.features.inference.routes import UNLIMITED, Route, Target
+from craton.features.inference.routing.retention import Modes, StoredMode
+from craton.features.inference.routing.routes import UNLIMITED, Route, Target
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 

@@ -8,8 +8,8 @@ import pytest
 
 from craton import config
 from craton.aws.wire.faults import Fault
-from craton.features.inference.compile import Compiler
-from craton.features.inference.routes import Resolved, Routes
+from craton.features.inference.routing.compile import Compiler
+from craton.features.inference.routing.routes import Resolved, Routes
 from craton.models.catalog.local import LocalModel
 from craton.models.catalog.rows import load
 from craton.models.dialects.all import dialect_named

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from craton.aws.wire.faults import Fault
-from craton.features.inference import fields, rules
-from craton.features.inference.routes import UNLIMITED
+from craton.features.inference import fields
+from craton.features.inference.routing.routes import UNLIMITED
+from craton.features.inference.rules import form as rules
 from craton.models.canon.request import ConverseRequest
 from craton.models.catalog.capabilities import Capabilities, capabilities
 from craton.models.catalog.rows import load

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from craton.features.inference.token_estimate import input_tokens
+from craton.features.inference.quotas.token_estimate import input_tokens
 from craton.models.canon.request import ConverseRequest
 
 DATA = base64.b64encode(b"x" * 400_000).decode()

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from craton.features.inference.difficulty import difficulty
-from craton.features.inference.prompt_choice import Candidate, Choice, pick
-from craton.features.inference.routes import UNLIMITED, Resolved, Route
+from craton.features.inference.routing.difficulty import difficulty
+from craton.features.inference.routing.prompt_choice import Candidate, Choice, pick
+from craton.features.inference.routing.routes import UNLIMITED, Resolved, Route
 from craton.models.canon.content import Message
 from craton.models.canon.request import ConverseRequest
 from craton.models.catalog.capabilities import Capabilities

@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 from craton.aws.wire.faults import Fault, model_timeout, throttled, unavailable
 from craton.context import Call
 from craton.features.inference import tiers
-from craton.features.inference.routes import Route, Target
+from craton.features.inference.routing.routes import Route, Target
 from craton.features.inference.targets.choice import choose
 from craton.features.inference.targets.hedge import first_of_two
 from craton.features.inference.targets.state import Standing, TargetState, Ticket

@@ -13,8 +13,8 @@ from craton.aws.wire.faults import model_error, validation
 from craton.context import Call
 from craton.features.inference import balance, run
 from craton.features.inference.kinds import Counted, check_route, no_such_schema
-from craton.features.inference.quota import hold_tokens
-from craton.features.inference.routes import Resolved, Target
+from craton.features.inference.quotas.quota import hold_tokens
+from craton.features.inference.routing.routes import Resolved, Target
 from craton.models.canon.embedding import EmbedReply, EmbedRequest, Vector, is_unit, normalized, quantized, resized
 from craton.models.dialects.dialect import Ledger
 from craton.models.dialects.embeddings.all import embed_dialect

@@ -11,8 +11,8 @@ import asyncio
 from craton.context import Call
 from craton.features.inference import balance, kinds, run
 from craton.features.inference.kinds import Counted
-from craton.features.inference.quota import hold_tokens
-from craton.features.inference.routes import Resolved, Target
+from craton.features.inference.quotas.quota import hold_tokens
+from craton.features.inference.routing.routes import Resolved, Target
 from craton.models.canon.image import ImageReply, ImageRequest
 from craton.models.dialects.dialect import Ledger
 from craton.models.dialects.images.all import image_dialect

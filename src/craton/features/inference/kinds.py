@@ -18,7 +18,7 @@ from craton.aws.wire.faults import Fault, not_found, validation
 from craton.config import ConfigError
 from craton.context import Call
 from craton.features.inference import passthrough
-from craton.features.inference.routes import UNLIMITED, Resolved, Route, Target
+from craton.features.inference.routing.routes import UNLIMITED, Resolved, Route, Target
 from craton.models.canon.reply import Usage
 from craton.models.catalog.local import Kind
 from craton.models.catalog.rows import Model

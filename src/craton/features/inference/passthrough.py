@@ -15,10 +15,10 @@ import msgspec
 from craton.aws.wire.faults import validation
 from craton.context import Call
 from craton.features.inference import balance, run
-from craton.features.inference.limits import check_limit
-from craton.features.inference.quota import NOTHING, Held
-from craton.features.inference.reasoning import has_foreign
-from craton.features.inference.routes import NO_STREAM, Resolved, Target, native_dialect
+from craton.features.inference.fitting.reasoning import has_foreign
+from craton.features.inference.quotas.quota import NOTHING, Held
+from craton.features.inference.routing.routes import NO_STREAM, Resolved, Target, native_dialect
+from craton.features.inference.rules.limits import check_limit
 from craton.models.canon.events import StreamEvent, StreamMetadata
 from craton.models.canon.reply import Usage, usage
 from craton.models.canon.request import ConverseRequest

@@ -12,8 +12,8 @@ from typing import cast
 from craton.context import Call
 from craton.features.inference import balance, run
 from craton.features.inference.kinds import Counted, check_route, no_such_schema, ranks_by_embeddings
-from craton.features.inference.quota import hold_tokens
-from craton.features.inference.routes import Resolved, Target
+from craton.features.inference.quotas.quota import hold_tokens
+from craton.features.inference.routing.routes import Resolved, Target
 from craton.models.canon.embedding import EmbedRequest, Item, Vector, cosine
 from craton.models.canon.rerank import RerankReply, RerankRequest, ranked
 from craton.models.dialects.dialect import Ledger

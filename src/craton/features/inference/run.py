@@ -17,9 +17,11 @@ import msgspec
 from craton.aws.access.variables import Keys
 from craton.aws.wire.faults import Fault
 from craton.context import Call
-from craton.features.inference import balance, fields, fit, rules, stream, terms
-from craton.features.inference.quota import NOTHING, Held
-from craton.features.inference.routes import Resolved, Target, named_arn
+from craton.features.inference import balance, fields, stream, terms
+from craton.features.inference.fitting import fit
+from craton.features.inference.quotas.quota import NOTHING, Held
+from craton.features.inference.routing.routes import Resolved, Target, named_arn
+from craton.features.inference.rules import form as rules
 from craton.models.canon.events import MessageStop, StreamEvent, StreamMetadata
 from craton.models.canon.reply import ConverseReply, Metrics
 from craton.models.canon.request import ConverseRequest
@@ -50,14 +52,14 @@ def resolve(call: Call, model_id: str, action: str, given: Keys = terms.PLAIN) -
 
 def routed(resolved: Resolved, request: ConverseRequest, *, streaming: bool) -> Resolved:
     """The model that a prompt router chooses for this request; call it where `resolved.router` is not None."""
-    from craton.features.inference.prompt_choice import pick
+    from craton.features.inference.routing.prompt_choice import pick
 
     return pick(resolved, request, streaming=streaming)
 
 
 def routed_native(resolved: Resolved, body: bytes, *, streaming: bool) -> Resolved:
     """The same for the native body of an InvokeModel."""
-    from craton.features.inference.prompt_choice import pick_native
+    from craton.features.inference.routing.prompt_choice import pick_native
 
     return pick_native(resolved, body, streaming=streaming)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from craton.context import Call
-from craton.features.inference.retention import RetentionBody, new_row, row_arn
+from craton.features.inference.routing.retention import RetentionBody, new_row, row_arn
 from craton.infra.store.port import Resource, Transaction
 from craton.services import stored
 from craton.services.operation import operation

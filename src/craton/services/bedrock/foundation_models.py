@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from craton.aws.wire.faults import not_found, validation
 from craton.context import Call
-from craton.features.inference.routes import foundation_model_arn
+from craton.features.inference.routing.routes import foundation_model_arn
 from craton.models.catalog.rows import Model
 from craton.services.operation import operation
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from craton.aws.wire.faults import Fault, conflict, not_found, validation
 from craton.context import Call
-from craton.features.inference.profiles import KIND, ProfileBody, profile_arn
-from craton.features.inference.prompt_router import stored_routers
+from craton.features.inference.routing.profiles import KIND, ProfileBody, profile_arn
+from craton.features.inference.routing.prompt_router import stored_routers
 from craton.infra.store.port import Reader, Resource, Transaction
 from craton.models.catalog.rows import Model, Profile, id_needs_profile, refuse_bare_id
 from craton.services import stored, tagging

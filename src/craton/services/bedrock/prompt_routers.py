@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from craton.aws.wire.faults import Fault, not_found, validation
 from craton.context import Call
-from craton.features.inference.prompt_router import (
+from craton.features.inference.routing.prompt_router import (
     DEFAULT_KIND,
     DEFAULTS,
     KIND,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         ListPromptRoutersResponse,
         PromptRouterSummary,
     )
-    from craton.features.inference.routes import Resolved
+    from craton.features.inference.routing.routes import Resolved
 
 SHOWN = "prompt router"
 TWO_MODELS = "A prompt router must have exactly two different models, one of which may be the fallback model."

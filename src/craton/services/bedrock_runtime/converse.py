@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from craton.aws.wire.faults import validation
 from craton.context import Call, EventStream
-from craton.features.inference import converse_rules, native_fields, run, terms
-from craton.features.inference.routes import Resolved
+from craton.features.inference import run, terms
+from craton.features.inference.fitting import native_fields
+from craton.features.inference.routing.routes import Resolved
+from craton.features.inference.rules import converse as converse_rules
 from craton.models.canon.events import BlockDelta, MessageStop, StreamEvent, StreamMetadata
 from craton.models.canon.reply import ConverseReply
 from craton.models.canon.request import ConverseRequest

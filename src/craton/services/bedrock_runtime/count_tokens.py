@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from craton.aws.wire.faults import validation
 from craton.context import Call
 from craton.features.inference import run
-from craton.features.inference.routes import native_dialect
+from craton.features.inference.routing.routes import native_dialect
 from craton.models.canon.request import ConverseRequest
 from craton.services.bedrock_runtime.count_input import ConverseInput, CountTokensBody
 from craton.services.operation import operation

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from craton.features.inference.targets.state import Standing
 
 if TYPE_CHECKING:
-    from craton.features.inference.routes import Target
+    from craton.features.inference.routing.routes import Target
 
 # The classes of targets, the best first. What rests is in none of them: it asked to be left alone.
 _PROBE, _ORDINARY, _FULL, _FALLBACK, _OPEN, _OPEN_FALLBACK = range(6)

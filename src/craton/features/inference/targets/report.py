@@ -13,7 +13,7 @@ import msgspec
 from craton.features.inference.targets.state import TargetState
 
 if TYPE_CHECKING:
-    from craton.features.inference.routes import Routes, Target
+    from craton.features.inference.routing.routes import Routes, Target
 
 
 class TargetRow(msgspec.Struct, frozen=True, kw_only=True):

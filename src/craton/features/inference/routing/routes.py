@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from craton.aws.access.keys import NOTHING
 from craton.aws.wire.faults import Fault, access_denied, validation
-from craton.features.inference.profiles import KIND as PROFILE
-from craton.features.inference.profiles import StoredProfile, profile_arn
-from craton.features.inference.prompt_router import DEFAULT_KIND as DEFAULT_ROUTER
-from craton.features.inference.prompt_router import DEFAULTS, StoredRouter, default_router, router_arn
-from craton.features.inference.prompt_router import KIND as ROUTER
-from craton.features.inference.retention import Modes, StoredMode
+from craton.features.inference.routing.profiles import KIND as PROFILE
+from craton.features.inference.routing.profiles import StoredProfile, profile_arn
+from craton.features.inference.routing.prompt_router import DEFAULT_KIND as DEFAULT_ROUTER
+from craton.features.inference.routing.prompt_router import DEFAULTS, StoredRouter, default_router, router_arn
+from craton.features.inference.routing.prompt_router import KIND as ROUTER
+from craton.features.inference.routing.retention import Modes, StoredMode
 from craton.features.inference.targets.state import TargetState
 from craton.models.catalog.capabilities import Capabilities
 from craton.models.catalog.local import Kind
@@ -28,7 +28,7 @@ from craton.models.providers.provider import Provider
 if TYPE_CHECKING:
     from craton.aws.access.authority import Judged
     from craton.aws.access.variables import Keys
-    from craton.features.inference.prompt_choice import Choice
+    from craton.features.inference.routing.prompt_choice import Choice
 
 INVALID_ID = "The provided model identifier is invalid."
 NO_ACCESS = "You don't have access to the model with the specified model ID."
@@ -224,7 +224,7 @@ class Routes:
         return through_profile(source.route, profile.arn, models)
 
     def _resolve_router(self, arn: str, router: StoredRouter, account: str, region: str) -> Resolved:
-        from craton.features.inference.prompt_choice import choice  # few servers have routers
+        from craton.features.inference.routing.prompt_choice import choice  # few servers have routers
 
         reached = {name: self._resolve_arn(name, account, region) for name in router.models}
         # A trace names a model or a system profile, never an application profile (PromptRouterTrace's pattern).

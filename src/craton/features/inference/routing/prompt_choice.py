@@ -17,14 +17,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from craton.aws.wire.faults import Fault
-from craton.features.inference import rules
-from craton.features.inference.difficulty import difficulty
-from craton.features.inference.routes import Resolved, native_dialect
+from craton.features.inference.routing.difficulty import difficulty
+from craton.features.inference.routing.routes import Resolved, native_dialect
+from craton.features.inference.rules import form as rules
 from craton.models.canon.request import ConverseRequest
 from craton.models.catalog.strength import quality, strength
 
 if TYPE_CHECKING:
-    from craton.features.inference.prompt_router import StoredRouter
+    from craton.features.inference.routing.prompt_router import StoredRouter
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from craton.aws.wire.faults import validation
-from craton.features.inference.output_schema import check_answer, check_tool
-from craton.features.inference.rules import CLAUDE, NO_FIELD
-from craton.features.inference.structured import schema_of
+from craton.features.inference.fitting.structured import schema_of
+from craton.features.inference.rules.form import CLAUDE, NO_FIELD
+from craton.features.inference.rules.output_schema import check_answer, check_tool
 from craton.models.canon.content import DocumentBlock, Message
 from craton.models.canon.request import ConverseRequest
 from craton.models.catalog.capabilities import Capabilities

@@ -14,10 +14,10 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from craton.context import Call
-from craton.features.inference import citations, structured
-from craton.features.inference.documents import Reading
-from craton.features.inference.reasoning import without_foreign
-from craton.features.inference.routes import Target
+from craton.features.inference.fitting import citations, structured
+from craton.features.inference.fitting.documents import Reading
+from craton.features.inference.fitting.reasoning import without_foreign
+from craton.features.inference.routing.routes import Target
 from craton.features.inference.stream import Window
 from craton.models.canon.events import StreamEvent
 from craton.models.canon.reply import ConverseReply

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from craton.aws.wire.faults import validation
-from craton.features.inference.profiles import all_rows
+from craton.features.inference.routing.profiles import all_rows
 from craton.infra.store.port import Reader, Resource
 
 if TYPE_CHECKING:
-    from craton.features.inference.routes import Route
+    from craton.features.inference.routing.routes import Route
 
 Mode = Literal["default", "none", "aws_review", "provider_data_share", "inherit"]
 KIND = "data-retention"

@@ -18,9 +18,9 @@ from typing import Self
 from craton.aws.wire.faults import TOO_MANY_REQUESTS, TOO_MANY_TOKENS, throttled
 from craton.config import QuotaLimitTable
 from craton.context import Call
-from craton.features.inference.routes import Resolved
-from craton.features.inference.slices import LeaseFrom, Slice
-from craton.features.inference.token_estimate import input_tokens, of_text
+from craton.features.inference.quotas.slices import LeaseFrom, Slice
+from craton.features.inference.quotas.token_estimate import input_tokens, of_text
+from craton.features.inference.routing.routes import Resolved
 from craton.models.canon.reply import Usage
 from craton.models.canon.request import ConverseRequest
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from craton.aws.wire.faults import validation
-from craton.features.inference.media import check_document, check_file, check_image, check_video
+from craton.features.inference.rules.media import check_document, check_file, check_image, check_video
 from craton.models.canon.content import CachePoint, ContentBlock, Message, ToolResultBlock
 from craton.models.canon.request import ConverseRequest, InferenceConfig
 from craton.models.catalog.capabilities import Capabilities

@@ -16,8 +16,8 @@ import msgspec
 from craton.config import ModelTable, Settings, TargetTable, secret
 from craton.features.inference import kinds
 from craton.features.inference.kinds import KINDS
-from craton.features.inference.retention import Modes
-from craton.features.inference.routes import UNLIMITED, Retrying, Route, Routes, Target
+from craton.features.inference.routing.retention import Modes
+from craton.features.inference.routing.routes import UNLIMITED, Retrying, Route, Routes, Target
 from craton.features.inference.targets.state import BreakerRules
 from craton.features.inference.targets.states import States
 from craton.models.catalog.capabilities import capabilities

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from craton.features.inference.profiles import all_rows
+from craton.features.inference.routing.profiles import all_rows
 from craton.infra.store.port import Reader, Resource
 from craton.models.catalog.rows import Catalog, partition
 

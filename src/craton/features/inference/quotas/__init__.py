@@ -1,0 +1,1 @@
+"""Requests and tokens per minute: leases of the buckets that the supervisor keeps."""

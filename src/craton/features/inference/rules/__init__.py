@@ -1,0 +1,1 @@
+"""Bedrock's rules about what a request may hold."""
