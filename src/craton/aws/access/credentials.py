@@ -214,7 +214,7 @@ class Credentials:
     @classmethod
     def _of(cls, parcel: _Parcel, open_token: OpenToken) -> Credentials:
         made = cls.__new__(cls)
-        made._hold(parcel, open_token)
+        made._hold(parcel, open_token)  # noqa: SLF001 - of its own kind
         return made
 
     def _parcel(self) -> _Parcel:

@@ -26,6 +26,7 @@ from craton.models.canon.request import ConverseRequest
 from craton.models.canon.rerank import RerankReply, RerankRequest
 from craton.models.dialects.all import dialect_named, foreign_fields
 from craton.models.dialects.amazon_converse import AmazonConverse
+from craton.models.dialects.converse_fields import reworded
 from craton.models.dialects.dialect import Dialect, Ledger
 from craton.models.dialects.extras import ROOT, asked
 from craton.models.providers import faults
@@ -164,8 +165,6 @@ class BedrockProvider:
             return request
         schema = foreign_fields(self._native)
         if schema is not None:
-            from craton.models.dialects.converse_fields import reworded
-
             fields = reworded(request, schema, ledger)
         elif attempt.speaks:
             fields = None

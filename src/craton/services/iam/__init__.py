@@ -1,0 +1,1 @@
+"""IAM: users, groups, roles, policies and keys, by the operations of its own protocol."""
