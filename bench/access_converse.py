@@ -24,15 +24,16 @@ import msgspec
 
 from bench.access import MODEL as ARN
 from bench.access import POLICIES, STATEMENTS, usual
-from craton.app import Worker
 from craton.aws.access.authority import Authority
 from craton.aws.access.credentials import AccessKey, Credentials, Principal, root_principal
 from craton.aws.access.identities import Identities, Identity, PolicyText
 from craton.aws.wire.sign import Keys, Signer
-from craton.config import ConfigFile, Settings
+from craton.config import Settings
+from craton.config_tables import ConfigFile
 from craton.infra.control.wire import ControlLost
 from craton.models.providers import http
 from craton.models.providers.transport import Whole
+from craton.working import Worker
 
 ACCOUNT, HOST, CALLS, SECRET = "000000000000", "127.0.0.1:8765", 100, "secret"
 ROOT, USER = "AKIAROOT", "AKIAUSER"

@@ -12,7 +12,7 @@ from typing import Any
 
 import uvloop
 
-from craton.config import QuotaLimitTable
+from craton.config_tables import QuotaLimitTable
 from craton.features.inference import balance
 from craton.features.inference.quotas.quota import Quota
 from craton.features.inference.routing.routes import UNLIMITED, Retrying, Route, Target

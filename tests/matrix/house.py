@@ -16,11 +16,12 @@ from typing import Any, Self, TypeVar
 import msgspec
 import uvloop
 
-from craton.app import Worker
-from craton.config import ConfigFile, Settings
+from craton.config import Settings
+from craton.config_tables import ConfigFile
 from craton.front.turn import http_scope
 from craton.infra.keys.root import RootKey, root_credentials
 from craton.supervision import Snapshot
+from craton.working import Worker
 from tests.acceptance.door_keys import short_term
 from tests.running import ACCESS_KEY, SECRET_KEY
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from craton.aws.wire.faults import Fault
-from craton.config import ProviderName
+from craton.config_tables import ProviderName
 from craton.models.canon.request import ConverseRequest
 from craton.models.catalog.capabilities import capabilities
 from craton.models.catalog.local import Kind

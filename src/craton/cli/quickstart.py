@@ -96,7 +96,7 @@ def home_for(*, keep: bool) -> Iterator[Path]:
 
 def load_model(stage: Stage, home: Path) -> None:
     """Start the sample model now, so that the first answer need not wait for it. Raises Refused."""
-    from craton.config import SAMPLE_MODEL
+    from craton.config_tables import SAMPLE_MODEL
     from craton.infra.control.console import Console
     from craton.infra.control.home import control_path
     from craton.infra.control.wire import ControlFault

@@ -16,7 +16,7 @@ from craton.cli.options import config_option, home_option
 from craton.cli.serve import how_to_env, run, warn_of_exposure
 
 if TYPE_CHECKING:
-    from craton.config import RecordMode
+    from craton.config_tables import RecordMode
     from craton.models.providers.cassettes.episode import Episode
 
 _MODES = ("new_episodes", "once", "all", "none")
@@ -48,7 +48,8 @@ def record(
     """
     import msgspec
 
-    from craton.config import RecordTable, load
+    from craton.config import load
+    from craton.config_tables import RecordTable
 
     settings = load(home=home, config=config, host=host, port=port, workers=1)
     parts = tuple(part.strip() for part in match_on.split(",") if part.strip())

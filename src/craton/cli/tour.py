@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any, cast
 
-from craton.config import SAMPLE_MODEL as MODEL
+from craton.config_tables import SAMPLE_MODEL as MODEL
 
 Show = Callable[[Any], None]
 

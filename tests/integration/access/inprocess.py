@@ -20,15 +20,16 @@ from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.config import Config
 from botocore.credentials import Credentials as Keys
 
-from craton.app import Worker
 from craton.aws.access.authority import Authority
 from craton.aws.access.credentials import AccessKey, BearerKey, Credentials, Principal, Session, root_principal
 from craton.aws.access.identities import Identities, Identity, PolicyText
 from craton.aws.access.organization import Organization
-from craton.config import ConfigFile, Settings
+from craton.config import Settings
+from craton.config_tables import ConfigFile
 from craton.features.inference.routing.profiles import StoredProfile
 from craton.infra.control.wire import ControlLost
 from craton.models.catalog.local import boxed_models
+from craton.working import Worker
 
 ACCOUNT, REGION, HOST = "000000000000", "us-east-1", "127.0.0.1:8765"
 ROOT_KEY, USER_KEY, SESSION_KEY = "AKIAROOTROOTROOTROOT", "AKIABOBBOBBOBBOBBOBB", "ASIASESSIONSESSION00"

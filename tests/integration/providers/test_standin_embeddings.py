@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from craton import config
+from craton import config, config_tables
 from craton.features.inference.kinds import invoker
 from craton.features.inference.routing.compile import Compiler
 from craton.models.catalog.local import LocalModel
@@ -43,7 +43,7 @@ class Call:
     """As much of a call as an inference looks at."""
 
     def __init__(self) -> None:
-        settings = config.Settings(home="/nowhere", file=config.ConfigFile())
+        settings = config.Settings(home="/nowhere", file=config_tables.ConfigFile())
         self.headers: dict[bytes, bytes] = {}
         self.response_headers: list[tuple[bytes, bytes]] = []
         self.request_id, self.speaks = "r-1", ""
@@ -62,7 +62,9 @@ def ask(engine: FakeUpstream, model_id: str, body: dict[str, Any]) -> tuple[byte
         def make(upstream: Upstream) -> LocalProvider:
             return LocalProvider(upstream, ensure)
 
-        settings = config.Settings(home="/nowhere", file=config.ConfigFile(compat=config.CompatTable(relaxed=True)))
+        settings = config.Settings(
+            home="/nowhere", file=config_tables.ConfigFile(compat=config_tables.CompatTable(relaxed=True))
+        )
         compiler = Compiler(settings, CATALOG, make, dialect_named)
         call: Any = Call()
         resolved = compiler.routes([MINI]).resolve(model_id, "123456789012", "us-east-1")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from craton.config import ConfigError, KmsTable
+from craton.config import ConfigError
+from craton.config_tables import KmsTable
 from craton.infra.cipher.port import RootUnavailable, Tampered
 from craton.infra.cipher.root import RootKey, check_table, load_root
 

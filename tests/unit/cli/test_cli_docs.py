@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from craton import config
+from craton import config_tables
 from craton.cli.main import COMMANDS
 from craton.models.dialects.all import DIALECTS
 
@@ -19,12 +19,12 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob
 TABLES = {
     **{
         f"[{field.name}]": field.type
-        for field in msgspec.structs.fields(config.ConfigFile)
+        for field in msgspec.structs.fields(config_tables.ConfigFile)
         if field.name not in {"model", "account"}
     },
-    "[[model]]": config.ModelTable,
-    "[[model.target]]": config.TargetTable,
-    "[[account]]": config.AccountTable,
+    "[[model]]": config_tables.ModelTable,
+    "[[model.target]]": config_tables.TargetTable,
+    "[[account]]": config_tables.AccountTable,
 }
 
 
@@ -61,7 +61,7 @@ def blocks() -> Iterator[str]:
 def test_examples_of_configuration_are_valid(block: str) -> None:
     """What a reader copies is accepted (a target alone belongs to a model)."""
     text = block if "[[model]]" in block or "[[model.target]]" not in block else f'[[model]]\nid = "x"\n{block}'
-    msgspec.convert(tomllib.loads(text), config.ConfigFile)
+    msgspec.convert(tomllib.loads(text), config_tables.ConfigFile)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from craton.aws.wire.model import load
-from craton.config import ConfigFile, Settings
+from craton.config import Settings
+from craton.config_tables import ConfigFile
 from craton.front.door_faults import DoorFault
 from craton.front.vendor_doors import VendorDoors, at, at_door
 

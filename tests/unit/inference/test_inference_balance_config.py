@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from craton import config
+from craton import config, config_tables
 from craton.features.inference.routing.compile import Compiler
 from craton.features.inference.routing.routes import Route
 from craton.features.inference.targets.report import rows
@@ -37,7 +37,7 @@ class Local(Silent):
 
 
 def compiler(text: str) -> Compiler:
-    settings = config.Settings(home="/nowhere", file=msgspec.convert(tomllib.loads(text), config.ConfigFile))
+    settings = config.Settings(home="/nowhere", file=msgspec.convert(tomllib.loads(text), config_tables.ConfigFile))
     config.check(settings)
     make = lambda upstream: (Local if upstream.provider == "local" else Silent)(upstream)  # noqa: E731
     return Compiler(settings, CATALOG, make, dialect_named)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from craton import config
+from craton import config, config_tables
 from craton.aws.wire.faults import Fault
 from craton.features.inference import embed, rerank
 from craton.features.inference.routing.compile import Compiler
@@ -60,7 +60,7 @@ class Chatter:
 
 
 def routes(text: str = "", *local: LocalModel, make: Any = Words) -> Routes:
-    settings = config.Settings(home="/nowhere", file=msgspec.convert(tomllib.loads(text), config.ConfigFile))
+    settings = config.Settings(home="/nowhere", file=msgspec.convert(tomllib.loads(text), config_tables.ConfigFile))
     return Compiler(settings, CATALOG, make, dialect_named).routes(local)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from craton import config
+from craton import config, config_tables
 from craton.aws.wire.faults import Fault
 from craton.features.inference import images
 from craton.features.inference.routing.compile import Compiler
@@ -74,11 +74,11 @@ class Call:
         self.request_id, self.speaks, self.started_at = "r", "", time.monotonic()
         self.app = self
         self.clock, self.quota = Clock(), None
-        self.settings = config.Settings(home="/nowhere", file=config.ConfigFile())
+        self.settings = config.Settings(home="/nowhere", file=config_tables.ConfigFile())
 
 
 def routes(text: str = "", *local: LocalModel, make: Any = Brush) -> Routes:
-    settings = config.Settings(home="/nowhere", file=msgspec.convert(tomllib.loads(text), config.ConfigFile))
+    settings = config.Settings(home="/nowhere", file=msgspec.convert(tomllib.loads(text), config_tables.ConfigFile))
     return Compiler(settings, CATALOG, make, dialect_named).routes(local)
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from craton.aws.wire.faults import Fault
-from craton.config import QuotaLimitTable
+from craton.config_tables import QuotaLimitTable
 from craton.features.inference.quotas.quota import Quota, output_burn
 from craton.features.inference.quotas.token_estimate import input_tokens
 from craton.infra.control.quota import Buckets, Lease

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from craton import config
+from craton import config, config_tables
 from craton.aws.wire.faults import Fault
 from craton.features.inference.routing.compile import Compiler
 from craton.features.inference.routing.routes import Resolved, Routes
@@ -35,7 +35,9 @@ def routes(text: str = "", *local: LocalModel, relaxed: bool = False) -> Routes:
 
     import msgspec
 
-    file = msgspec.convert(tomllib.loads(text + f"\n[compat]\nrelaxed = {str(relaxed).lower()}\n"), config.ConfigFile)
+    file = msgspec.convert(
+        tomllib.loads(text + f"\n[compat]\nrelaxed = {str(relaxed).lower()}\n"), config_tables.ConfigFile
+    )
     settings = config.Settings(home="/nowhere", file=file)
     return Compiler(settings, CATALOG, Silent, dialect_named).routes(local)  # type: ignore[arg-type]
 

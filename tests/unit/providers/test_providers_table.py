@@ -10,9 +10,10 @@ from typing import get_args
 
 import pytest
 
-from craton import config
-from craton.app import PROVIDERS, checked_provider
+from craton import config_tables
+from craton.app import checked_provider
 from craton.models.providers.provider import Upstream
+from craton.working import PROVIDERS
 
 # They need a file; `tests/integration/rehearsal` and `tests/acceptance/test_record_replay.py` have theirs.
 ASK_NOBODY = {"replay", "script"}
@@ -20,7 +21,7 @@ ASK_NOBODY = {"replay", "script"}
 
 def test_every_name_of_the_configuration_is_in_the_table() -> None:
     """But for `local`, which needs the supervisor."""
-    assert set(PROVIDERS) == set(get_args(config.ProviderName)) - {"local"}
+    assert set(PROVIDERS) == set(get_args(config_tables.ProviderName)) - {"local"}
 
 
 @pytest.mark.parametrize("name", [*sorted(set(PROVIDERS) - ASK_NOBODY), "local"])

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from craton.config import ConfigError, ConfigFile, Settings, StoreTable, check_store
+from craton.config import ConfigError, Settings, check_store
+from craton.config_tables import ConfigFile, StoreTable
 from craton.infra.store.opening import MEMORY, open_store
 from craton.storing import check_shared_secret, shared_secret, store_url
 

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from craton.aws.wire.sign import Keys, Signer
-from craton.config import KmsTable, secret
+from craton.config import secret
+from craton.config_tables import KmsTable
 from craton.infra.cipher.port import RootUnavailable
 from craton.infra.keys.private import read_or_create
 

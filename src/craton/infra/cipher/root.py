@@ -16,7 +16,8 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from craton.config import ConfigError, KmsTable
+from craton.config import ConfigError
+from craton.config_tables import KmsTable
 from craton.infra.cipher import gcm
 from craton.infra.cipher.port import RootUnavailable
 from craton.infra.keys.private import read_or_create

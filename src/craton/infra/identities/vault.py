@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from craton.config import OidcTable
+from craton.config_tables import OidcTable
 from craton.infra.identities.seal import ACCESS_KEYS, SESSION_TOKENS, Sealer
 from craton.infra.identities.sessions import Sessions
 from craton.infra.identities.webtokens import Issuer

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from craton.aws.wire.faults import TOO_MANY_REQUESTS, TOO_MANY_TOKENS, throttled
-from craton.config import QuotaLimitTable
+from craton.config_tables import QuotaLimitTable
 from craton.context import Call
 from craton.features.inference.quotas.slices import LeaseFrom, Slice
 from craton.features.inference.quotas.token_estimate import input_tokens, of_text

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from craton.config import ModelTable, Settings, TargetTable, secret
+from craton.config import Settings, secret
+from craton.config_tables import ModelTable, TargetTable
 from craton.features.inference import kinds
 from craton.features.inference.kinds import KINDS
 from craton.features.inference.routing.retention import Modes

@@ -10,7 +10,8 @@ from weakref import WeakSet
 
 import msgspec
 
-from craton.config import RoutingTable, Settings, TargetTable
+from craton.config import Settings
+from craton.config_tables import RoutingTable, TargetTable
 from craton.features.inference.targets.gate import Gate
 from craton.features.inference.targets.state import BreakerRules, TargetState
 from craton.models.providers.provider import Upstream

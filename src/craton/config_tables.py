@@ -1,0 +1,289 @@
+"""The tables of the config file: their names, keys, types and defaults, and nothing else.
+
+Reading and checking are `config`'s, which also gives out what stands here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+DEFAULT_PORT = 8765
+SAMPLE_MODEL = "craton.chat-mini-v1:0"
+
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+AccountId = Annotated[str, Meta(pattern=r"^[0-9]{12}\Z")]
+ProviderName = Literal[
+    "anthropic",
+    "openai",
+    "ai21",
+    "cohere",
+    "mistral",
+    "stability",
+    "gemini",
+    "bedrock",
+    "sagemaker",
+    "container",
+    "local",
+    "replay",
+    "script",
+]
+
+
+RecordMode = Literal["once", "new_episodes", "none", "all"]
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the config file: a misspelt key is an error, not a silent default."""
+
+
+class ServerTable(Table, frozen=True):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = DEFAULT_PORT
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    max_body_bytes: Annotated[int, Meta(ge=1)] = 36 * 1024 * 1024
+    body_timeout_s: Positive = 60.0
+    drain_timeout_s: Positive = 10.0
+    write_stall_s: Positive = 60.0
+
+
+class StandinsTable(Table, frozen=True):
+    """`model` stands in for chat models; the others for models of their kind ("": the first local model of it)."""
+
+    enabled: bool = True
+    model: str = SAMPLE_MODEL
+    embedding: str = ""
+    rerank: str = ""
+    image: str = ""
+
+
+class StoreTable(Table, frozen=True):
+    """`secret` is what all servers on one store share; without it, each home has its own."""
+
+    url: str = ""
+    password: str = ""
+    secret: str = ""
+
+
+class BlobsTable(Table, frozen=True):
+    url: str = ""
+    endpoint_url: str = ""
+
+
+class VectorsTable(Table, frozen=True):
+    url: str = ""
+
+
+class ComputeTable(Table, frozen=True):
+    """`sandbox`: walls around model processes as the system allows them, all of them or no model, or none."""
+
+    backend: Literal["local"] = "local"
+    sandbox: Literal["auto", "required", "off"] = "auto"
+    threads: Annotated[int, Meta(ge=0)] = 0
+    idle_timeout_s: Annotated[float, Meta(ge=0)] = 900.0
+    start_timeout_s: Positive = 60.0
+
+
+class LimitsTable(Table, frozen=True):
+    """Quotas of an account in a region; AWS's own are the defaults, where they are public."""
+
+    inference_profiles: Annotated[int, Meta(ge=0)] = 1000
+    prompt_routers: Annotated[int, Meta(ge=0)] = 500
+    iam_users: Annotated[int, Meta(ge=0)] = 5000
+    iam_groups: Annotated[int, Meta(ge=0)] = 300
+    iam_roles: Annotated[int, Meta(ge=0)] = 1000
+    iam_policies: Annotated[int, Meta(ge=0)] = 1500
+
+
+class RetentionTable(Table, frozen=True):
+    """What of callers' data may be kept. `responses`: answers of the Responses door, in memory, for follow-ups.
+
+    `mode` holds for accounts that have set none of their own (PutAccountDataRetention).
+    """
+
+    responses: bool = False
+    mode: Literal["default", "none", "aws_review", "provider_data_share"] = "default"
+
+
+class KmsTable(Table, frozen=True):
+    """The root key and the default key. Without any of it the root key is the home's own file.
+
+    `root_key` is `file:PATH` or `env:NAME` (32 bytes in base64); with `endpoint_url` an outside KMS keeps it under
+    `key_id` instead. `default_key` (alias or id, in each account) takes the place of the managed key `aws/bedrock`.
+    """
+
+    root_key: str = ""
+    endpoint_url: str = ""
+    key_id: str = ""
+    region: str = "us-east-1"
+    access_key_id: str = ""
+    secret_access_key: str = ""
+    session_token: str = ""
+    default_key: str = ""
+
+
+class TlsTable(Table, frozen=True):
+    """PEM files; none: plain HTTP. `client_ca`: clients must have a certificate of this authority."""
+
+    certificate: str = ""
+    key: str = ""
+    client_ca: str = ""
+
+
+class AuditTable(Table, frozen=True):
+    """`data_events`: the use of models as well. `retention_days`: 0 keeps all. `directory`: "" is the home's own."""
+
+    enabled: bool = True
+    data_events: bool = False
+    directory: str = ""
+    max_segment_bytes: Annotated[int, Meta(ge=4096)] = 64 * 1024 * 1024
+    retention_days: Annotated[int, Meta(ge=0)] = 0
+
+
+class TranslationTable(Table, frozen=True):
+    mode: Literal["strict", "lenient"] = "lenient"
+
+
+class CompatTable(Table, frozen=True):
+    relaxed: bool = False
+
+
+class TargetTable(Table, frozen=True):
+    """`region` and the three keys after it are for the providers whose requests are signed."""
+
+    provider: ProviderName
+    base_url: str = ""
+    model: str = ""
+    api_key: str = ""
+    weight: Annotated[int, Meta(ge=0)] = 1
+    timeout_s: Positive = 60.0
+    connect_timeout_s: Positive = 5.0
+    first_byte_timeout_s: NotNegative = 0.0
+    max_concurrent: Annotated[int, Meta(ge=0)] = 0
+    max_waiting: Annotated[int, Meta(ge=0)] = 1000
+    queue_timeout_s: Positive = 30.0
+    fallback: bool = False
+    retains_data: bool = False
+    quirks: dict[str, Any] = {}
+    region: str = ""
+    access_key_id: str = ""
+    secret_access_key: str = ""
+    session_token: str = ""
+    record: str = ""
+    record_mode: RecordMode = "once"
+    cassette: str = ""
+    match_on: tuple[str, ...] = ()
+    speed: NotNegative = 0.0
+    repeats: bool = True
+    rules: str = ""
+
+
+class ModelTable(Table, frozen=True):
+    """`dialect` is the native schema of an id that the catalog does not know."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[a-zA-Z0-9_.:/-]+\Z")]
+    target: Annotated[list[TargetTable], Meta(min_length=1)]
+    name: str = ""
+    dialect: str = ""
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None
+    retries: Annotated[int, Meta(ge=0, le=10)] | None = None
+    deadline_s: NotNegative | None = None
+    hedge_after_ms: NotNegative = 0.0
+
+
+class RoutingTable(Table, frozen=True):
+    """How targets are retried and taken out. `retries`: where a model does not say; None: 1 with several targets, else 0."""
+
+    retries: Annotated[int, Meta(ge=0, le=10)] | None = None
+    backoff_s: Positive = 0.2
+    backoff_max_s: Positive = 2.0
+    deadline_s: NotNegative = 0.0
+    heed_retry_after: bool = True
+    breaker_failures: Annotated[int, Meta(ge=0)] = 5
+    breaker_rate: Annotated[float, Meta(gt=0, le=1)] = 0.5
+    breaker_least: Annotated[int, Meta(ge=1)] = 20
+    breaker_window_s: Positive = 30.0
+    breaker_open_s: Positive = 5.0
+    breaker_open_max_s: Positive = 60.0
+
+
+class QuotaLimitTable(Table, frozen=True):
+    """One limit, with a bucket for each value of what stands in `per`; the patterns say which requests it counts."""
+
+    per: tuple[Literal["account", "principal", "model"], ...] = ("account", "model")
+    account: str = "*"
+    principal: str = "*"
+    model: str = "*"
+    requests_per_minute: Annotated[int, Meta(ge=1)] | None = None
+    tokens_per_minute: Annotated[int, Meta(ge=1)] | None = None
+
+
+class TestingTable(Table, frozen=True):
+    """`cassettes` is the folder whose cassettes tests may put before the models of an ephemeral server."""
+
+    cassettes: str = ""
+
+
+class RecordTable(Table, frozen=True):
+    """What `craton record` adds to a configuration: a cassette before the `models`, none for all."""
+
+    path: str
+    mode: RecordMode = "new_episodes"
+    match_on: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+
+
+class OidcTable(Table, frozen=True):
+    """An issuer of web identities whom every account may trust. `jwks`: its keys, a URL or a file's path."""
+
+    issuer: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^https?://[^\s?#]+\Z")]
+    jwks: Annotated[str, Meta(min_length=1)]
+    audience: tuple[str, ...] = ()
+
+
+class QuotaTable(Table, frozen=True):
+    limit: list[QuotaLimitTable] = []
+
+
+class OrganizationTable(Table, frozen=True):
+    """Guard policies for all accounts: files of service control policies, and of resource control policies.
+
+    `id` is what the condition key aws:PrincipalOrgID holds.
+    """
+
+    id: Annotated[str, Meta(pattern=r"^(o-[a-z0-9]{10,32})?\Z")] = ""
+    policies: tuple[str, ...] = ()
+    resource_policies: tuple[str, ...] = ()
+
+
+class AccountTable(Table, frozen=True):
+    id: AccountId
+    access_key: str
+    secret_key: str
+
+
+class ConfigFile(Table, frozen=True):
+    server: ServerTable = ServerTable()
+    standins: StandinsTable = StandinsTable()
+    store: StoreTable = StoreTable()
+    blobs: BlobsTable = BlobsTable()
+    vectors: VectorsTable = VectorsTable()
+    compute: ComputeTable = ComputeTable()
+    retention: RetentionTable = RetentionTable()
+    kms: KmsTable = KmsTable()
+    tls: TlsTable = TlsTable()
+    audit: AuditTable = AuditTable()
+    translation: TranslationTable = TranslationTable()
+    compat: CompatTable = CompatTable()
+    limits: LimitsTable = LimitsTable()
+    routing: RoutingTable = RoutingTable()
+    quota: QuotaTable = QuotaTable()
+    testing: TestingTable = TestingTable()
+    organization: OrganizationTable = OrganizationTable()
+    oidc: OidcTable | None = None
+    model: list[ModelTable] = []
+    account: list[AccountTable] = []

@@ -1,0 +1,92 @@
+"""A worker's line to the supervisor: the model processes it may ask for, the rows it tells of, a reset.
+
+Owns what `context.Supervisor` names, in calls on the control channel. It must not know what runs behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from craton.aws.wire.faults import Fault, model_not_ready, unavailable
+from craton.infra.control.client import ControlClient
+from craton.infra.control.wire import ControlFault, ControlLost
+
+_ENSURE_TIMEOUT_S = 120.0
+_TELL_USES_EVERY_S = 20.0
+_TELL_TARGETS_EVERY_S = 1.0
+
+
+class WorkerSupervisor:
+    """A worker's line to the supervisor (`context.Supervisor`)."""
+
+    def __init__(self, control: ControlClient) -> None:
+        self._control = control
+        self._used: set[str] = set()
+
+    def used(self, model_id: str) -> None:
+        """Note a use; the supervisor hears of it at the next `tell_uses`."""
+        self._used.add(model_id)
+
+    async def tell_uses(self) -> None:
+        """Tell the supervisor now and then which models are not idle; runs until it is cancelled."""
+        while True:
+            await asyncio.sleep(_TELL_USES_EVERY_S)
+            used, self._used = self._used, set()
+            if used:
+                with contextlib.suppress(ControlFault, ControlLost, TimeoutError):
+                    await self._control.call("models.touch", {"model_ids": sorted(used)})
+
+    async def ensure(self, model_id: str) -> str:
+        try:
+            answer = await self._control.call("models.ensure", {"model_id": model_id}, timeout_s=_ENSURE_TIMEOUT_S)
+        except ControlFault as fault:
+            raise model_not_ready(retry_after_s=fault.retry_after_s or None) from fault
+        except (ControlLost, TimeoutError) as error:
+            raise model_not_ready() from error
+        url: str = answer["base_url"]
+        return url
+
+    async def reset(self) -> None:
+        await self._control.call("reset")
+
+    async def targets(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        found = await self._ask("targets.exchange", rows=rows)
+        return [{"worker": index, **row} for index, row in found]
+
+    async def tell_targets(self, rows: Callable[[], list[dict[str, Any]]]) -> None:
+        """Tell now and then how this worker's targets are, so that any worker can show all; until cancelled."""
+        told: list[dict[str, Any]] = []
+        while True:
+            await asyncio.sleep(_TELL_TARGETS_EVERY_S)
+            now = rows()
+            if now != told:
+                with contextlib.suppress(Fault):
+                    await self.targets(now)
+                    told = now
+
+    async def keep_response(self, account: str, ident: str, body: bytes) -> bool:
+        return bool(await self._ask("responses.keep", account=account, id=ident, body=body))
+
+    async def kept_response(self, account: str, ident: str) -> bytes | None:
+        body: bytes | None = await self._ask("responses.kept", account=account, id=ident)
+        return body
+
+    async def forget_response(self, account: str, ident: str) -> bool:
+        return bool(await self._ask("responses.forget", account=account, id=ident))
+
+    async def _ask(self, method: str, **params: object) -> Any:
+        try:
+            return await self._control.call(method, params)
+        except (ControlFault, ControlLost, TimeoutError) as error:
+            raise unavailable() from error
+
+    async def refresh(self) -> None:
+        """Return when every worker lives by what the store holds now."""
+        try:
+            await self._control.call("refresh")
+        except (ControlFault, ControlLost, TimeoutError) as error:
+            # What was written is kept and spreads by itself; that it has spread already cannot be promised.
+            raise unavailable() from error

@@ -1,0 +1,353 @@
+"""One worker process, composed: the application behind its connections, with everything that its handlers need.
+
+With `app` and `supervision`, the only place that picks implementations. What changes while it runs comes from the
+supervisor as a `Snapshot` (`take_up`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
+from functools import cache, partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from craton.aws.access.authority import NO_ONE, Authority
+from craton.aws.access.credentials import Credentials
+from craton.aws.access.identities import Identities
+from craton.aws.access.organization import Organization
+from craton.aws.access.policy import Policy, parse
+from craton.aws.wire.faults import Fault
+from craton.aws.wire.model import Operation, Service, load
+from craton.aws.wire.restjson import RestJson
+from craton.aws.wire.route import Router
+from craton.config import ConfigError, Settings
+from craton.context import App, Handler, Live, SystemClock
+from craton.features.inference.quotas.quota import Quota
+from craton.features.inference.routing.compile import Compiler
+from craton.features.inference.routing.profiles import StoredProfile
+from craton.features.inference.routing.prompt_router import StoredRouter
+from craton.features.inference.routing.retention import StoredMode
+from craton.features.inference.routing.routes import Routes
+from craton.features.inference.targets.report import rows as target_rows
+from craton.front import worker
+from craton.front.audited import Audit
+from craton.front.authenticate import VERIFIERS
+from craton.front.doors import Door, Doors
+from craton.front.pipeline import Pipeline, Served
+from craton.front.report import Reporter
+from craton.front.rooted import Rooted
+from craton.front.turn import Receive, Scope, Send
+from craton.infra.audit.ring import Ring
+from craton.infra.cipher.stored import StoredCipher
+from craton.infra.control.client import ControlClient
+from craton.infra.control.line import WorkerSupervisor
+from craton.infra.control.quota import LeaseLine
+from craton.infra.documents.child import ChildDocuments
+from craton.infra.identities.vault import Vault
+from craton.infra.store.opening import open_store
+from craton.infra.store.parcels import Unpacking
+from craton.infra.store.port import Store
+from craton.infra.store.threaded import ThreadedStore
+from craton.models.catalog.local import LocalModel
+from craton.models.catalog.rows import load as load_catalog
+from craton.models.dialects.all import dialect_named
+from craton.models.providers.cassettes.taping import MATCH_ON, Taping
+from craton.models.providers.local import LocalProvider
+from craton.models.providers.provider import Provider, Upstream
+from craton.services.all import HANDLERS
+from craton.services.iam.key_uses import KeyUses
+from craton.services.operation import Label, labelled
+from craton.storing import shared_secret, store_url
+from craton.supervision import Snapshot, open_keyring
+
+if TYPE_CHECKING:
+    from craton.front.vendor_doors import VendorDoors
+    from craton.models.providers.scripts.script import Script
+    from craton.models.providers.stage import Stage
+
+SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime")
+QUERY_SERVICES = ("iam", "sts")
+# Name → file and class. One is loaded when a target names it: a start should not pay for vendors that nobody uses.
+PROVIDERS: dict[str, tuple[str, str]] = {
+    "openai": ("openai", "OpenAIProvider"),
+    "anthropic": ("anthropic", "AnthropicProvider"),
+    "ai21": ("ai21", "AI21Provider"),
+    "cohere": ("cohere", "CohereProvider"),
+    "mistral": ("mistral", "MistralProvider"),
+    "gemini": ("gemini", "GeminiProvider"),
+    "bedrock": ("bedrock", "BedrockProvider"),
+    "sagemaker": ("sagemaker", "SageMakerProvider"),
+    "container": ("container", "ContainerProvider"),
+    "stability": ("stability", "StabilityProvider"),
+    "replay": ("replay", "ReplayProvider"),
+    "script": ("script", "ScriptProvider"),
+}
+
+
+class Worker:
+    """The application of one HTTP worker (`front.worker.WorkerApp`)."""
+
+    def __init__(self, settings: Settings, control: ControlClient) -> None:
+        self._control = control
+        self.settings = settings
+        self.supervisor = supervisor = WorkerSupervisor(control)
+        catalog = load_catalog()
+        make = lambda upstream: make_provider(upstream, supervisor.ensure, supervisor.used)  # noqa: E731
+        self.telling: list[asyncio.Task[None]] = []
+        self.stage, self.resets = open_stage(settings), 0
+        self.compiler = Compiler(settings, catalog, make, dialect_named, self.stage)
+        self.routes = Routes(catalog, (), relaxed=False)
+        self.models: list[LocalModel] | None = None
+        self.profiles, self.routers = Unpacking(StoredProfile), Unpacking(StoredRouter)
+        self.modes: list[StoredMode] = []
+        self.organization = open_organization(settings)
+        self.live = Live(0, Credentials(), self.routes, Authority(organization=self.organization))
+        self.marks = (0, 0)  # hashes of the credentials and identities that `live` is made of: parcels may be large
+        self.vault = Vault(lambda name: shared_secret(settings, name), settings.file.oidc)
+        services, labels = [load(name) for name in SERVICES], labelled(HANDLERS)
+        rows = cache(lambda: operation_rows(services, {key: label for key, (label, _) in labels.items()}) + at_root())
+        self.storage = open_storage(settings, supervisor)
+        app = App(settings, SystemClock(), catalog, self.live, supervisor, self.storage, ChildDocuments(), rows)
+        limits, workers = settings.file.quota.limit, settings.file.server.workers
+        self.quota = Quota(limits, workers, LeaseLine(control).lease) if limits else None
+        self.cipher = open_cipher(settings, app)
+        audit = open_audit(settings, control)
+        self.ring, app = audit[0], replace(app, quota=self.quota, vault=self.vault, cipher=self.cipher, audit=audit[1])
+        protocol = RestJson()
+        operations = {(one.name, name): found for one in services for name, found in one.operations.items()}
+        served = {
+            key: Served(audited(app, operations[key], handler), label.body) for key, (label, handler) in labels.items()
+        }
+        report = Reporter()
+        pipeline = Pipeline(app, Router(services), protocol, served, report)
+
+        @cache
+        def vendors() -> VendorDoors:
+            from craton.front.vendor_doors import VendorDoors  # many servers never need them
+
+            return VendorDoors(app, services, report)
+
+        self.vault.uses = KeyUses(self.storage, lambda: self.live.credentials, app.clock.now)
+        self.vault.uses.verifiers += VERIFIERS
+        rooted = Rooted({**query_doors(app, report), **json_doors(app, report)}, pipeline)
+        self.doors = Doors(app, pipeline, vendors, self.stage_doors(settings), rooted)
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
+        return self.doors(scope, receive, send)
+
+    async def take_up(self, generation: int, payload: bytes) -> None:
+        snapshot = msgspec.msgpack.decode(payload, type=Snapshot)
+        marks = (hash(snapshot.credentials), hash(snapshot.identities))
+        if marks[0] != self.marks[0]:
+            self.live.credentials = Credentials.decode(snapshot.credentials, self.vault.sessions.open)
+        owned = [self.profiles.take(snapshot.profiles), self.routers.take(snapshot.routers)]
+        if any(owned) or snapshot.models != self.models or snapshot.modes != self.modes:
+            if snapshot.models != self.models:
+                self.models, self.routes = snapshot.models, self.compiler.routes(snapshot.models)
+            self.modes = snapshot.modes
+            self.live.routes = self.routes.owning(self.profiles.held, self.routers.held, snapshot.modes)
+        if marks[1] != self.marks[1]:
+            found = msgspec.msgpack.decode(snapshot.identities, type=Identities) if snapshot.identities else NO_ONE
+            self.live.authority = Authority(found, self.organization, self.live.authority)
+        self.marks = marks
+        if snapshot.resets != self.resets:
+            self.resets = snapshot.resets
+            self.live.authority = Authority(self.live.authority.identities, self.organization)
+            self.rewind()
+        self.live.generation = generation
+
+    def stage_doors(self, settings: Settings) -> Mapping[tuple[str, str], Door]:
+        """The paths by which tests steer an ephemeral server."""
+        if self.stage is None or not settings.ephemeral:
+            return {}
+        from craton.front.stage_doors import StageDoors
+
+        return StageDoors(self.stage, self.scripts, settings.file.server.workers).rows
+
+    def scripts(self) -> list[Script]:
+        """The scripts of targets."""
+        return [provider.script for provider in self.compiler.providers.values() if provider.name == "script"]  # type: ignore[attr-defined]
+
+    def rewind(self) -> None:
+        """Scripts and cassettes, what is known of targets, and quotas as at the start."""
+        self.compiler.states.forget()
+        if self.quota is not None:
+            self.quota.forget()
+        for script in self.scripts():
+            script.reset()
+        for provider in self.compiler.providers.values():
+            if provider.name == "replay":
+                provider.cassette.rewind()  # type: ignore[attr-defined]
+        for cassette in self.compiler.cassettes.values():
+            cassette.rewind()
+        if self.stage is not None:
+            self.stage.reset()
+
+    def tell(self) -> None:
+        """Begin to tell the supervisor what it wants to hear now and then."""
+        self.telling.append(asyncio.create_task(self.vault.uses.tell(), name="key uses"))
+        self.telling.append(asyncio.create_task(self.supervisor.tell_uses(), name="control uses"))
+        if self.settings.file.server.workers > 1:
+            rows = lambda: msgspec.to_builtins(target_rows(self.live.routes, time.monotonic()))  # noqa: E731
+            self.telling.append(asyncio.create_task(self.supervisor.tell_targets(rows), name="control targets"))
+
+    async def close(self) -> None:
+        for telling in self.telling:
+            telling.cancel()
+        for provider in self.compiler.providers.values():
+            await provider.close()
+        if self.ring is not None:
+            await self.ring.close()
+        self.storage.close()
+
+
+async def open_worker(seat: worker.Seat) -> Worker:
+    """Make the application and wait for the first snapshot."""
+    opened = Worker(msgspec.msgpack.decode(seat.settings, type=Settings), seat.control)
+    first = asyncio.Event()
+
+    async def take_up(generation: int, payload: bytes) -> None:
+        await opened.take_up(generation, payload)
+        first.set()
+
+    seat.control.subscribe(take_up)
+    await first.wait()
+    if opened.settings.file.kms.endpoint_url:  # an outside KMS may take its time, and no request should wait for it
+        await asyncio.to_thread(lambda: opened.cipher.keyring.root)
+    opened.tell()
+    return opened
+
+
+def open_storage(settings: Settings, supervisor: WorkerSupervisor) -> ThreadedStore:
+    """A worker's way to the store, which is opened when the control plane first needs it."""
+
+    def opened() -> Store:
+        return open_store(store_url(settings), durable=not settings.ephemeral)
+
+    return ThreadedStore(opened, supervisor.refresh, lambda: shared_secret(settings, "page tokens"))
+
+
+def open_audit(settings: Settings, control: ControlClient) -> tuple[Ring | None, Audit | None]:
+    """The audit of this worker, if there is to be one, and the ring by which its records leave."""
+    table = settings.file.audit
+    if not table.enabled:
+        return None, None
+    ring = Ring(control.call)
+    return ring, Audit(ring, data_events=table.data_events)
+
+
+def audited(app: App, operation: Operation, handler: Handler) -> Handler:
+    """The handler with its calls recorded, if they are to be."""
+    found: Handler = app.audit.over(operation, handler) if app.audit is not None else handler
+    return found
+
+
+def open_organization(settings: Settings) -> Organization:
+    """The guard policies of `[organization]`. Raises ConfigError for one that cannot be read."""
+    table = settings.file.organization
+
+    def read(path: str, kind: Literal["scp", "rcp"]) -> Policy:
+        try:
+            return parse(Path(path).read_text(encoding="utf-8"), kind, Path(path).name)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"[organization] {path}: cannot be read: {error}") from None
+        except Fault as fault:
+            raise ConfigError(f"[organization] {path}: {fault.message}") from None
+
+    callers = [read(path, "scp") for path in table.policies]
+    return Organization(table.id or None, callers, [read(path, "rcp") for path in table.resource_policies])
+
+
+def open_cipher(settings: Settings, app: App) -> StoredCipher:
+    """What seals customers' content; the root key is read when something is first sealed."""
+    keyring, default_key = open_keyring(settings), settings.file.kms.default_key
+    return StoredCipher(app.storage, keyring, app.clock.now, settings.region, default_key)
+
+
+def open_stage(settings: Settings) -> Stage | None:
+    """What may stand before every model: on an ephemeral server and for `craton record`. Raises ConfigError."""
+    if not settings.ephemeral and settings.record is None:
+        return None
+    from craton.models.providers.stage import Stage
+
+    record = settings.record
+    stage = Stage(settings.file.testing.cassettes, record.models if record is not None else ())
+    if record is not None:
+        terms = Taping(path=record.path, mode=record.mode, match_on=record.match_on or MATCH_ON)
+        stage.insert(terms, always=True)
+    return stage
+
+
+def make_provider(upstream: Upstream, ensure: Callable[[str], Awaitable[str]], used: Callable[[str], None]) -> Provider:
+    """The provider that the upstream names. Raises ConfigError for one that is not built."""
+    if upstream.provider == "local":
+        return LocalProvider(upstream, ensure, used)
+    if upstream.provider not in PROVIDERS:
+        raise ConfigError(f"the provider {upstream.provider!r} is not built yet")
+    file, kind = PROVIDERS[upstream.provider]
+    made: Provider = getattr(import_module(f"craton.models.providers.{file}"), kind)(upstream)
+    return made
+
+
+def query_doors(app: App, report: Callable[[BaseException], None]) -> dict[str, Callable[[], Door]]:
+    """The services of the query protocol by signing name, each loaded when it is first asked: many servers never are."""
+
+    def door(name: str) -> Door:
+        from craton.front.query_request import QueryDoor
+        from craton.services.query import HANDLERS
+
+        service = load(name)
+        handlers = {
+            key[1]: audited(app, service.operations[key[1]], handler)
+            for key, (_, handler) in labelled(HANDLERS[name]).items()
+        }
+        opened = QueryDoor(app, service, handlers, report)
+        app.vault.uses.verifiers.append(opened.verifier)
+        return opened
+
+    made = cache(door)
+    return {name: partial(made, name) for name in QUERY_SERVICES}
+
+
+def json_doors(app: App, report: Callable[[BaseException], None]) -> dict[str, Callable[[], Door]]:
+    """The services of the JSON protocol by signing name, each loaded when it is first asked."""
+
+    @cache
+    def kms() -> Door:
+        from craton.front.json_request import JsonDoor
+        from craton.services.kms.all import HANDLERS
+
+        service = load("kms")
+        handlers = {
+            key[1]: audited(app, service.operations[key[1]], handler)
+            for key, (_, handler) in labelled(HANDLERS).items()
+        }
+        return JsonDoor(app, service, handlers, report)
+
+    return {"kms": kms}
+
+
+def at_root() -> list[dict[str, str]]:
+    """What each operation of the services at `/` is here."""
+    from craton.services.kms import all as kms
+    from craton.services.query import HANDLERS
+
+    modules = [*HANDLERS.values(), kms.HANDLERS]
+    labels = {key: label for handlers in modules for key, (label, _) in labelled(handlers).items()}
+    return operation_rows([load(name) for name in (*QUERY_SERVICES, "kms")], labels)
+
+
+def operation_rows(services: list[Service], labels: dict[tuple[str, str], Label]) -> list[dict[str, str]]:
+    """What each operation of the service models is here: real, partial or refused."""
+    return [
+        {"service": service.name, "operation": name, "status": labels[key].status if key in labels else "refused"}
+        for service in services
+        for name in sorted(service.operations)
+        for key in ((service.name, name),)
+    ]
