@@ -1,6 +1,6 @@
 """What a request is handled with: `App`, the frozen record of ports and live state, and `Call`, one caller's request.
 
-Names ports only; `app.py` alone picks implementations. The hot path reads credentials and routes from `Live`,
+Names ports only; `app.py`, `working.py` and `supervision.py` alone pick implementations. The hot path reads credentials and routes from `Live`,
 whose references are replaced whole when the supervisor publishes a new generation.
 """
 
