@@ -148,7 +148,10 @@ class TranslationTable(Table, frozen=True):
 
 
 class CompatTable(Table, frozen=True):
+    """`model_access`: whether accounts need an agreement for each model of a third party, as `agreements` says."""
+
     relaxed: bool = False
+    model_access: Literal["open", "agreements"] = "open"
 
 
 class TargetTable(Table, frozen=True):

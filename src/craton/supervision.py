@@ -19,7 +19,8 @@ import msgspec
 from craton.aws.access.credentials import Credentials
 from craton.config import ConfigError, Settings
 from craton.features.hosting import registry
-from craton.features.inference.routing import profiles, prompt_router, retention
+from craton.features.inference.routing import agreements, profiles, prompt_router, retention
+from craton.features.inference.routing.agreements import StoredAgreement
 from craton.features.inference.routing.retention import StoredMode
 from craton.infra.audit.keeper import Keeper
 from craton.infra.audit.log import Rules
@@ -68,6 +69,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     routers: list[bytes] = []
     identities: bytes = b""
     modes: list[StoredMode] = []
+    agreements: list[StoredAgreement] = []
     resets: int = 0
 
 
@@ -215,6 +217,7 @@ class Supervision:
             routers=self._routers.pack(self._mirror.read(store, prompt_router.KIND, prompt_router.router_of)),
             identities=self._directory.identities(store),
             modes=list(self._mirror.read(store, retention.KIND, retention.mode_of)),
+            agreements=list(self._mirror.read(store, agreements.KIND, agreements.agreement_of)),
             resets=self._resets,
         )
 

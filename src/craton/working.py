@@ -29,6 +29,7 @@ from craton.aws.wire.route import Router
 from craton.config import ConfigError, Settings
 from craton.context import App, Handler, Live, SystemClock
 from craton.features.inference.quotas.quota import Quota
+from craton.features.inference.routing.agreements import StoredAgreement
 from craton.features.inference.routing.compile import Compiler
 from craton.features.inference.routing.profiles import StoredProfile
 from craton.features.inference.routing.prompt_router import StoredRouter
@@ -106,6 +107,7 @@ class Worker:
         self.models: list[LocalModel] | None = None
         self.profiles, self.routers = Unpacking(StoredProfile), Unpacking(StoredRouter)
         self.modes: list[StoredMode] = []
+        self.agreements: list[StoredAgreement] = []
         self.organization = open_organization(settings)
         self.live = Live(0, Credentials(), self.routes, Authority(organization=self.organization))
         self.marks = (0, 0)  # hashes of the credentials and identities that `live` is made of: parcels may be large
@@ -147,11 +149,12 @@ class Worker:
         if marks[0] != self.marks[0]:
             self.live.credentials = Credentials.decode(snapshot.credentials, self.vault.sessions.open)
         owned = [self.profiles.take(snapshot.profiles), self.routers.take(snapshot.routers)]
-        if any(owned) or snapshot.models != self.models or snapshot.modes != self.modes:
+        ruled = snapshot.modes != self.modes or snapshot.agreements != self.agreements
+        if any(owned) or ruled or snapshot.models != self.models:
             if snapshot.models != self.models:
                 self.models, self.routes = snapshot.models, self.compiler.routes(snapshot.models)
-            self.modes = snapshot.modes
-            self.live.routes = self.routes.owning(self.profiles.held, self.routers.held, snapshot.modes)
+            self.modes, self.agreements = snapshot.modes, snapshot.agreements
+            self.live.routes = self.routes.owning(self.profiles.held, self.routers.held, self.modes, self.agreements)
         if marks[1] != self.marks[1]:
             found = msgspec.msgpack.decode(snapshot.identities, type=Identities) if snapshot.identities else NO_ONE
             self.live.authority = Authority(found, self.organization, self.live.authority)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from craton.services.bedrock import data_retention, foundation_models, inference_profiles, prompt_routers, tags
+from craton.services.bedrock import (
+    agreements,
+    data_retention,
+    foundation_models,
+    inference_profiles,
+    prompt_routers,
+    tags,
+)
 from craton.services.bedrock_agent import tags as agent_tags
 from craton.services.bedrock_agent_runtime import rerank
 from craton.services.bedrock_agent_runtime import tags as agent_runtime_tags
 from craton.services.bedrock_runtime import converse, count_tokens, invoke
 
 HANDLERS = (converse, invoke, count_tokens, foundation_models, inference_profiles, prompt_routers, tags, agent_tags,
-            agent_runtime_tags, rerank, data_retention)  # fmt: skip
+            agent_runtime_tags, rerank, data_retention, agreements)  # fmt: skip

@@ -5,6 +5,7 @@ Owns nothing but their being together. It must not know requests or the store.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -33,3 +34,7 @@ class Vault:
     def sealer(self) -> Sealer:
         """Seals the secrets of access keys."""
         return Sealer(self._secret(ACCESS_KEYS))
+
+    def mark(self, purpose: str, said: bytes) -> bytes:
+        """32 bytes over `said` that only servers with this secret can make."""
+        return hmac.digest(self._secret(purpose), said, "sha256")

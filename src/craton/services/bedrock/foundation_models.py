@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from craton.aws.wire.faults import not_found, validation
 from craton.context import Call
-from craton.features.inference.routing.routes import foundation_model_arn
+from craton.features.inference.routing.agreements import ACTIVE, KIND, USE_CASE, asks_for_form, row_arn, third_party
+from craton.features.inference.routing.routes import Routes, foundation_model_arn
 from craton.models.catalog.rows import Model
+from craton.services import stored
 from craton.services.operation import operation
 
 if TYPE_CHECKING:
@@ -93,14 +95,42 @@ async def get_foundation_model(call: Call, req: GetFoundationModelRequest) -> Ge
 async def get_foundation_model_availability(
     call: Call, req: GetFoundationModelAvailabilityRequest
 ) -> GetFoundationModelAvailabilityResponse:
-    """A model is available here when it has a target, a stand-in included: no agreement stands between."""
+    """Each member tells of one thing: the account's agreement, its use case form, a target, and the caller's region."""
     call.authorize("bedrock:GetFoundationModelAvailability", "*")
     model = found(call, req.modelId)
-    served = model.model_id in call.app.live.routes.by_id
+    routes: Routes = call.app.live.routes
+    route = routes.by_id.get(model.model_id)
+    agreed, authorized = await access(call, model, demanded=routes.agreements.demanded)
     return {
         "modelId": model.model_id,
-        "agreementAvailability": {"status": "AVAILABLE" if served else "NOT_AVAILABLE"},
-        "authorizationStatus": "AUTHORIZED",
-        "entitlementAvailability": "AVAILABLE" if served else "NOT_AVAILABLE",
-        "regionAvailability": "AVAILABLE",
+        "agreementAvailability": {"status": available(agreed)},
+        "authorizationStatus": "AUTHORIZED" if authorized else "NOT_AUTHORIZED",
+        "entitlementAvailability": available(route is not None and bool(route.targets)),
+        "regionAvailability": available(routes.relaxed or reachable(call, model)),
     }
+
+
+async def access(call: Call, model: Model, *, demanded: bool) -> tuple[bool, bool]:
+    """Whether the account has agreed about the model, and whether its vendor knows what it needs to know.
+
+    Where no agreement is demanded, all is agreed upon that was not cancelled.
+    """
+    if not third_party(model):
+        return True, True
+    agreement, form = row_arn(call.account, KIND, model.model_id), row_arn(call.account, USE_CASE, USE_CASE)
+    with stored.faults("model access agreement"):
+        row, filled = await call.app.storage.read(lambda store: (store.get(agreement), store.get(form)))
+    agreed = not demanded if row is None else row.status == ACTIVE
+    return agreed, not demanded or filled is not None or not asks_for_form(model)
+
+
+def reachable(call: Call, model: Model) -> bool:
+    """Whether callers in the region can name the model: by its id, or by a system profile that they have."""
+    catalog, ident = call.app.catalog, model.model_id
+    if model.inference_types != ("INFERENCE_PROFILE",):
+        return True
+    return any(catalog.profile(f"{one}.{ident}", call.region) is not None for one in model.profiles)
+
+
+def available(holds: bool) -> Literal["AVAILABLE", "NOT_AVAILABLE"]:  # noqa: FBT001 - a word for a truth
+    return "AVAILABLE" if holds else "NOT_AVAILABLE"

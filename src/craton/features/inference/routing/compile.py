@@ -17,6 +17,7 @@ from craton.config import Settings, secret
 from craton.config_tables import ModelTable, TargetTable
 from craton.features.inference import kinds
 from craton.features.inference.kinds import KINDS
+from craton.features.inference.routing.agreements import Agreements
 from craton.features.inference.routing.retention import Modes
 from craton.features.inference.routing.routes import UNLIMITED, Retrying, Route, Routes, Target
 from craton.features.inference.targets.state import BreakerRules
@@ -81,8 +82,9 @@ class Compiler:
             found += self.standins_of_kinds(list(models.values()), taken)
         if self.stage is not None:
             found = [self.staged(route, self.stage) for route in found]
-        modes = Modes(self.settings.file.retention.mode)
-        return Routes(self.catalog, found, relaxed=self.settings.file.compat.relaxed, modes=modes)
+        modes, compat = Modes(self.settings.file.retention.mode), self.settings.file.compat
+        agreements = Agreements(demanded=compat.model_access == "agreements")
+        return Routes(self.catalog, found, relaxed=compat.relaxed, modes=modes, agreements=agreements)
 
     def provider(self, upstream: Upstream) -> Provider:
         # All but the model: it comes with each attempt, so one pool serves every model of a server.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from craton.aws.access.keys import NOTHING
 from craton.aws.wire.faults import Fault, access_denied, validation
+from craton.features.inference.routing.agreements import Agreements, StoredAgreement
 from craton.features.inference.routing.profiles import KIND as PROFILE
 from craton.features.inference.routing.profiles import StoredProfile, profile_arn
 from craton.features.inference.routing.prompt_router import DEFAULT_KIND as DEFAULT_ROUTER
@@ -139,6 +140,7 @@ class Routes:
         profiles: Owned[StoredProfile] = (),
         routers: Owned[StoredRouter] = (),
         modes: Modes = Modes(),  # noqa: B008 - never changes
+        agreements: Agreements = Agreements(),  # noqa: B008 - never changes
     ) -> None:
         self.catalog = catalog
         self.relaxed = relaxed
@@ -146,15 +148,20 @@ class Routes:
         self.profiles = by_arn(profiles)
         self.routers = by_arn(routers)
         self.modes = modes
+        self.agreements = agreements
         self._cache: dict[tuple[str, str, str], Resolved] = {}
 
     def owning(
-        self, profiles: Owned[StoredProfile], routers: Owned[StoredRouter], modes: Iterable[StoredMode] = ()
+        self,
+        profiles: Owned[StoredProfile],
+        routers: Owned[StoredRouter],
+        modes: Iterable[StoredMode] = (),
+        agreements: Iterable[StoredAgreement] = (),
     ) -> Routes:
-        """The same routes with other application profiles, prompt routers and data retention modes."""
+        """The same routes with other application profiles, prompt routers, data retention modes and agreements."""
         return Routes(
             self.catalog, self.by_id.values(), relaxed=self.relaxed, profiles=profiles, routers=routers,
-            modes=self.modes.narrowed(modes),
+            modes=self.modes.narrowed(modes), agreements=self.agreements.renewed(agreements),
         )  # fmt: skip
 
     def resolve(self, name: str, account: str, region: str) -> Resolved:
@@ -177,7 +184,7 @@ class Routes:
             route = self.by_id.get(profile.model.model_id)
             if route is None:
                 raise access_denied(NO_ACCESS)
-            route = self.modes.allowed(route, account, region)
+            route = self._allowed(route, account, region)
             return through_profile(route, profile.arn(region, account), profile.model_arns(region))
         if route is None:
             own = self.profiles.get(profile_arn(account, region, name))
@@ -186,8 +193,14 @@ class Routes:
             raise unroutable(name, self.catalog.find(name))
         if route.model is not None and id_needs_profile(route.model) and not self.relaxed:
             raise validation(refuse_bare_id(name))
-        route = self.modes.allowed(route, account, region)
+        route = self._allowed(route, account, region)
         return Resolved(route, (foundation_model_arn(route.model_id, region),))
+
+    def _allowed(self, route: Route, account: str, region: str) -> Route:
+        """What the account's agreements and data retention mode leave of a route. Raises if that is nothing."""
+        if not self.agreements.allow(route.model, account):
+            raise access_denied(NO_ACCESS)
+        return self.modes.allowed(route, account, region)
 
     def _resolve_arn(self, arn: str, account: str, region: str) -> Resolved:
         parts = arn.split(":", 5)
