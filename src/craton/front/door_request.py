@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from craton.aws.wire import bearer
-from craton.aws.wire.faults import AuthFault, Fault, internal, serialization
+from craton.aws.wire.faults import AuthFault, Fault, internal
 from craton.aws.wire.model import Operation
 from craton.aws.wire.sigv4 import SignedRequest
 from craton.context import App, Call
@@ -24,7 +24,6 @@ from craton.front.admit import authorize_key
 from craton.front.authenticate import AT_DOORS, Authenticated, authenticate, by_key
 from craton.front.door_faults import DoorFault, Shape, wait_headers
 from craton.front.pipeline import THREAD_BYTES, body_digest
-from craton.front.turn import BodyLate
 
 JSON = (b"content-type", b"application/json")
 EVENT_STREAM = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"))
@@ -105,10 +104,6 @@ class DoorRequest(msgspec.Struct, eq=False):
                 await http.answer(self.send, 200, [JSON, *self.common()], answer.body)
             else:
                 await self.stream(answer.frames)
-        except BodyLate:
-            await self.refuse(http.body_late())
-        except http.ClientGone:
-            await self.refuse(serialization("The request body ended before it was complete."))
         except Fault as fault:
             await self.refuse(fault)
         except Exception as error:

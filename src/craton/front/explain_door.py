@@ -20,7 +20,6 @@ from craton.front import body as http
 from craton.front.admit import authorize_key
 from craton.front.authenticate import authenticate
 from craton.front.pipeline import body_digest, new_request_id
-from craton.front.turn import BodyLate
 
 PATH = "/craton/explain"
 _JSON = (b"content-type", b"application/json")
@@ -48,10 +47,6 @@ class ExplainDoor:
             body = await http.read(receive, headers.get(b"content-length"), _LARGEST)
             told = self.answer(self.call(scope, headers, body, request_id), body)
             await self.send(send, 200, msgspec.json.encode(told), request_id)
-        except BodyLate:
-            await self.refuse(send, http.body_late(), request_id)
-        except http.ClientGone:
-            await self.refuse(send, serialization("The request body ended before it was complete."), request_id)
         except Fault as fault:
             await self.refuse(send, fault, request_id)
         except Exception as error:

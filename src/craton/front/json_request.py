@@ -12,14 +12,13 @@ from typing import Any
 import msgspec
 
 from craton.aws.wire.awsjson import TARGET, AwsJson
-from craton.aws.wire.faults import Fault, internal, missing_token, serialization
+from craton.aws.wire.faults import Fault, internal, missing_token
 from craton.aws.wire.model import Operation, Service
 from craton.aws.wire.sigv4 import SignedRequest, Verifier
 from craton.context import App, Call, Handler
 from craton.front import body as http
 from craton.front.authenticate import authenticate
 from craton.front.pipeline import body_digest, new_request_id
-from craton.front.turn import BodyLate
 
 # The largest body that any operation of these services takes is far below this; KMS's own limit is 64 KiB and less.
 MOST_BYTES = 1024 * 1024
@@ -59,10 +58,6 @@ class JsonRequest(msgspec.Struct, eq=False):
             headers = self.scope["headers"]
             body = await http.read(self.receive, headers.get(b"content-length"), MOST_BYTES)
             await self.answer(await self.handle(headers, body))
-        except BodyLate:
-            await self.refuse(http.body_late())
-        except http.ClientGone:
-            await self.refuse(serialization("The request body ended before it was complete."))
         except Fault as fault:
             if fault.__cause__ is not None and not fault.client_fault:
                 self.door.report(fault.__cause__)

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from craton.aws.wire.faults import Fault, internal, serialization
+from craton.aws.wire.faults import Fault, internal
 from craton.aws.wire.model import Operation
 from craton.aws.wire.restjson import Binding, RestJson, encode_error
 from craton.aws.wire.route import Router
@@ -25,7 +25,6 @@ from craton.context import App, Call, EventStream, Handler
 from craton.front import body as http
 from craton.front.admit import authorize_key, unbuilt
 from craton.front.authenticate import authenticate
-from craton.front.turn import BodyLate
 
 # Above this a body is hashed and decoded in a thread, so that one big document does not hold up every stream.
 THREAD_BYTES = 256 * 1024
@@ -101,11 +100,6 @@ class Request(msgspec.Struct, eq=False):
             headers = self.scope["headers"]
             body = await http.read(self.receive, headers.get(b"content-length"), self.pipeline.limits.max_body_bytes)
             await self.answer(*await self.handle(headers, body))
-        except BodyLate:
-            await self.refuse(http.body_late())
-        except http.ClientGone:
-            # Most often nobody is there to read it; a body with broken framing looks the same from here.
-            await self.refuse(serialization("The request body ended before it was complete."))
         except Fault as fault:
             await self.refuse(fault)
         except Exception as error:

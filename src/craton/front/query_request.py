@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from craton.aws.access.credentials import ANONYMOUS
-from craton.aws.wire.faults import AuthFault, Fault, internal, serialization
+from craton.aws.wire.faults import AuthFault, Fault, internal, missing_token
 from craton.aws.wire.model import Operation, Service
 from craton.aws.wire.query import Decoder, Form, read_form
 from craton.aws.wire.query_answer import Encoder
@@ -21,7 +21,6 @@ from craton.context import App, Call, Handler
 from craton.front import body as http
 from craton.front.authenticate import Authenticated, authenticate
 from craton.front.pipeline import body_digest, new_request_id
-from craton.front.turn import BodyLate
 
 # Operations that prove who calls by what they carry (botocore's models: `authtype: none`).
 UNSIGNED = frozenset({("sts", "AssumeRoleWithWebIdentity")})
@@ -64,10 +63,6 @@ class QueryRequest(msgspec.Struct, eq=False):
             limit = self.door.app.settings.file.server.max_body_bytes
             body = await http.read(self.receive, headers.get(b"content-length"), limit)
             await self.answer(await self.handle(headers, body))
-        except BodyLate:
-            await self.refuse(http.body_late())
-        except http.ClientGone:
-            await self.refuse(serialization("The request body ended before it was complete."))
         except Fault as fault:
             if fault.__cause__ is not None and fault.name == "InternalServerException":
                 self.door.report(fault.__cause__)
@@ -115,7 +110,7 @@ class QueryRequest(msgspec.Struct, eq=False):
                 return Authenticated(ANONYMOUS, app.settings.region)
             raise
         if who.caller.auth != "sigv4":  # an API key of Bedrock's opens nothing here
-            raise AuthFault("MissingAuthenticationTokenException", "Missing Authentication Token")
+            raise missing_token()
         return who
 
     async def answer(self, value: dict[str, Any] | None) -> None:

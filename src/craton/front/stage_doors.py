@@ -17,7 +17,6 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from craton.aws.wire.canonical import header_map
 from craton.aws.wire.faults import Fault, validation
 from craton.config import ConfigError
 from craton.front import body as http
@@ -56,7 +55,7 @@ class StageDoors:
     def _door(self, method: str, act: Callable[[Any, Query], object]) -> Door:
         async def serve(scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
             try:
-                headers = header_map(scope["headers"])
+                headers = scope["headers"]
                 self._check(headers, method)
                 body = await http.read(receive, headers.get(b"content-length"), _MAX_BODY_BYTES)
                 value = msgspec.json.decode(body) if body else None
@@ -66,8 +65,6 @@ class StageDoors:
                 await _refuse(send, 400, str(error))
             except Fault as fault:
                 await _refuse(send, fault.http_status(), fault.message)
-            except http.ClientGone:
-                return
 
         return serve
 

@@ -142,5 +142,5 @@ def at(path: str, headers: Mapping[bytes, bytes]) -> tuple[Vendor, str]:
     rest = path[len(_BARE) :]
     first = rest.partition("/")[0]
     shared = first not in ("chat", "messages")
-    is_anthropic = first == "messages" or (shared and b"anthropic-version" in dict(headers))
+    is_anthropic = first == "messages" or (shared and b"anthropic-version" in headers)
     return _VENDORS["anthropic" if is_anthropic else "openai"], rest
