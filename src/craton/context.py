@@ -95,6 +95,10 @@ class Storage(Protocol):
         """The result of one transaction; when it is returned, the rows are kept and every worker lives by them."""
         ...
 
+    async def keep(self, work: Callable[[Transaction], T]) -> T:
+        """The same for rows that no worker holds in memory (objects, runs of jobs): kept when it is returned."""
+        ...
+
 
 @dataclass(slots=True)
 class Live:

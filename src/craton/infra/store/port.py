@@ -24,9 +24,12 @@ import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import msgspec
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 GLOBAL = ""
 """The region of rows that belong to no region (IAM's)."""
@@ -197,6 +200,10 @@ class Reader(Protocol):
         """How many rows of a kind there are, for quotas."""
         ...
 
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """The result of work with tables of another part of `infra`, in this transaction if there is one."""
+        ...
+
 
 class Writer(Protocol):
     """What can be written."""
@@ -253,7 +260,7 @@ class Store(Reader, Writer, Protocol):
         ...
 
     def reset(self) -> None:
-        """Remove every row and token, as after a first start; the stamps go on rising."""
+        """Remove every row of every table, as after a first start; the stamps go on rising."""
         ...
 
     def close(self) -> None:

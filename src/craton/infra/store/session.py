@@ -6,13 +6,27 @@ other end. Inserts that may collide run in a savepoint: in PostgreSQL a failed s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    delete,
+    func,
+    insert,
+    inspect,
+    or_,
+    select,
+    table,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from craton.infra.store.port import (
@@ -38,6 +52,8 @@ _NUL = "\0"
 """The one letter that PostgreSQL's text cannot hold: nothing is called by it, in either database."""
 
 _COLUMNS = RESOURCES.c
+T = TypeVar("T")
+_LASTING = {"schema_versions", CHANGES.name}
 _MUTABLE = ("name", "status", "version", "schema", "updated_at", "body", "stamp")
 
 
@@ -70,6 +86,9 @@ class SqlSession:
     def count(self, account: str, region: str, kind: str) -> int:
         counted = select(func.count()).select_from(RESOURCES).where(_within(account, region, kind))
         return int(self._connection.execute(counted).scalar_one())
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        return work(self._connection)
 
     def create(self, resource: Resource) -> Resource:
         _check_text(resource)
@@ -143,9 +162,10 @@ class SqlSession:
         return frozenset(self._connection.execute(select(_COLUMNS.arn).where(_COLUMNS.kind == kind)).scalars())
 
     def clear(self) -> None:
-        """Remove all rows and tokens; every kind ever seen counts as changed."""
-        self._connection.execute(delete(RESOURCES))
-        self._connection.execute(delete(CLIENT_TOKENS))
+        """Remove all rows of all tables, those of other parts too; every kind ever seen counts as changed."""
+        for name in inspect(self._connection).get_table_names():
+            if name not in _LASTING:
+                self._connection.execute(delete(table(name)))
         self._connection.execute(update(CHANGES).values(stamp=CHANGES.c.stamp + 1))
 
     @contextmanager

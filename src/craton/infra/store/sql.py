@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy.engine import URL
@@ -24,6 +25,7 @@ from craton.infra.store.sqlite import is_memory, sqlite_engine
 from craton.infra.store.upgrade import Upgrader, Upgrades
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
+T = TypeVar("T")
 
 
 class SqlStore:
@@ -57,6 +59,10 @@ class SqlStore:
     def count(self, account: str, region: str, kind: str) -> int:
         with self._reading() as session:
             return session.count(account, region, kind)
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        with self._connected(writes=False) as connection:
+            return work(connection)
 
     def create(self, resource: Resource) -> Resource:
         with self.transaction() as session:

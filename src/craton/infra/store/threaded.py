@@ -57,13 +57,16 @@ class ThreadedStore:
         return await self._run(lambda: work(self._opened()))
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
+        done = await self.keep(work)
+        await self._refresh()
+        return done
+
+    async def keep(self, work: Callable[[Transaction], T]) -> T:
         def commit() -> T:
             with self._opened().transaction() as transaction:
                 return work(transaction)
 
-        done = await self._run(commit)
-        await self._refresh()
-        return done
+        return await self._run(commit)
 
     def close(self) -> None:
         """Let the store go. A write that is under way is finished first, or the process ends with it."""
