@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from craton.front.turn import Application, Scope, Turn, http_scope, https_scope
+from craton.infra.burst import Burst
 
 _log = logging.getLogger(__name__)
 _ROUNDS_PER_LIMIT = 8
@@ -66,6 +67,7 @@ class Connections:
         self.draining = False
         self.open: set[Connection] = set()
         self.busy: set[Turn] = set()
+        self.burst = Burst(self.loop)
         self._quiet = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._round_s = min(_LONGEST_ROUND_S, min(limits.body_s, limits.write_stall_s) / _ROUNDS_PER_LIMIT)

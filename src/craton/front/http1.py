@@ -203,6 +203,7 @@ class Http1(asyncio.Protocol):
         if not exchange.body_is_here:
             self._end_after_answer()
         elif not exchange.keeps or self._ends or self.connections.draining:
+            self.connections.burst.leave()
             self.transport.close()
         elif self._queue:
             self._current = following = self._queue.popleft()
@@ -231,6 +232,7 @@ class Http1(asyncio.Protocol):
 
     def drain(self) -> None:
         if self._current is None and self.transport is not None:
+            self.connections.burst.leave()
             self.transport.close()
 
     def abort(self) -> None:
@@ -303,11 +305,13 @@ class Http1(asyncio.Protocol):
         if self._current is not None:  # bytes of another answer may lie before it
             self.transport.abort()
             return
+        self.connections.burst.leave()
         self.transport.write(STATUS_LINES[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
         self._end_after_answer()
 
     def _end_after_answer(self) -> None:
         """End a connection whose client still sends: closed at once, its system would throw the answer away."""
+        self.connections.burst.leave()
         if self.transport is None:
             return
         if self._eof:

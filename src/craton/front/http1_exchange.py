@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from craton.front.turn import Scope, Turn
+from craton.infra.burst import CROWD
 
 if TYPE_CHECKING:
     from craton.front.http1 import Http1
@@ -53,7 +54,12 @@ class Exchange(Turn):
         else:
             data = self._begin(data, whole=not more)
         if data:
-            transport.write(data)
+            connections = self.connection.connections
+            if more or not self.keeps or len(connections.busy) < CROWD:
+                connections.burst.leave()
+                transport.write(data)
+            else:
+                connections.burst.write(transport, data)
         if not more:
             self.over = True
             self.connection.answered(self)
@@ -65,6 +71,7 @@ class Exchange(Turn):
         connection = self.connection
         if connection.transport is None:
             return
+        connection.connections.burst.leave()
         if not self._sent and self._head is None:
             connection.transport.write(STATUS_LINES[500] + b"content-length: 0\r\nconnection: close\r\n\r\n")
             connection.transport.close()
@@ -79,6 +86,7 @@ class Exchange(Turn):
         transport = self.connection.transport
         if self.asks_first and transport is not None and not self.body_is_here:
             self.asks_first = False
+            self.connection.connections.burst.leave()
             transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _begin(self, data: bytes, *, whole: bool) -> bytes:

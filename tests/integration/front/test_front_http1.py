@@ -351,3 +351,27 @@ def test_draining_answers_what_is_open_and_closes_what_is_idle() -> None:
             one.close()
 
     run(test)
+
+
+def test_in_a_crowd_every_answer_is_whole_and_in_order() -> None:
+    """Answers that leave together come whole: pipelined ones in order, and those after which the connection ends."""
+
+    async def test(place: Place) -> None:
+        held = [await place.connect() for _ in range(6)]
+        for _, writer in held:
+            writer.write(b"GET /hold HTTP/1.1\r\nHost: x\r\n\r\n")
+        pair = GET + b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n" + GET
+        last = b"GET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        ends = [pair + last, pair + b"GET /early HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"] * 6
+        waiting = [asyncio.create_task(place.exchange(data)) for data in ends]
+        await asyncio.sleep(0.05)
+        place.app.go_on.set()
+        for index, got in enumerate(await asyncio.gather(*waiting)):
+            places = [got.find(b"\r\n\r\n/a:"), got.find(b"one"), got.rfind(b"\r\n\r\n/a:")]
+            assert places == sorted(places) and places[0] > 0, got
+            assert (b"/b:", b" 413 ")[index % 2] in got[places[2] :]
+        for reader, writer in held:
+            assert (await answer(reader))[1] == b"/hold:"
+            writer.close()
+
+    run(test)

@@ -15,6 +15,7 @@ from typing import cast
 
 import httptools
 
+from craton.infra.burst import Burst
 from craton.models.providers.answer import Answer
 from craton.models.providers.transport import BadReply, ConnectionLost, DeadlineExceeded, Limits, TransportError
 
@@ -64,8 +65,8 @@ class Connection(asyncio.Protocol):
     def usable(self) -> bool:
         return self.transport is not None and not self.transport.is_closing()
 
-    def start(self, request_head: bytes, body: bytes, deadline: float) -> Answer:
-        """Send a request; the answer fills itself."""
+    def start(self, request_head: bytes, body: bytes, deadline: float, burst: Burst | None) -> Answer:
+        """Send a request, by itself or with others; the answer fills itself."""
         transport = self.transport
         if transport is None:
             raise ConnectionLost(received=False)
@@ -75,7 +76,10 @@ class Connection(asyncio.Protocol):
         if deadline < self._timer_at:
             self.watch(deadline)
         if len(body) < 65536:
-            transport.write(request_head + body)
+            if burst is None:
+                transport.write(request_head + body)
+            else:
+                burst.write(transport, request_head + body)
         else:
             transport.write(request_head)
             transport.write(body)

@@ -14,6 +14,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 
+from craton.infra.burst import CROWD, Burst
 from craton.models.providers.answer import Answer
 from craton.models.providers.connection import Connection
 from craton.models.providers.transport import (
@@ -52,6 +53,7 @@ class Pool:
         self._idle: list[Connection] = []
         self._made: set[Connection] = set()
         self._open = 0  # connections made or being made
+        self._burst: Burst | None = None  # made with the first connection
         self._waiters: deque[asyncio.Future[Connection | None]] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
@@ -132,9 +134,13 @@ class Pool:
         while self._idle and not fresh:
             connection = self._idle.pop()
             if connection.usable and connection.idle_until > connection.loop.time():
-                return connection.start(message, body, deadline)
+                return connection.start(message, body, deadline, self._crowd())
             connection.abort()
         return None
+
+    def _crowd(self) -> Burst | None:
+        """With whom a request is sent, if many are under way."""
+        return self._burst if self._open - len(self._idle) >= CROWD else None
 
     async def _send(self, message: bytes, body: bytes, deadline: float) -> Answer:
         """Send on a connection that is made, or handed on by who had it before."""
@@ -142,7 +148,7 @@ class Pool:
         connection = await self._obtain(loop, deadline)
         while not connection.usable:  # what was handed on may have died on the way
             connection = await self._obtain(loop, deadline)
-        return connection.start(message, body, deadline)
+        return connection.start(message, body, deadline, self._crowd())
 
     # --- who gets which connection ----------------------------------------------------------------------------------
 
@@ -233,6 +239,7 @@ class Pool:
 
     async def _connect(self, loop: asyncio.AbstractEventLoop, deadline: float) -> Connection:
         """Open a connection in the place that `_open` already counts."""
+        self._burst = self._burst or Burst(loop)
         until = min(deadline, loop.time() + self.limits.connect_timeout_s)
         connection: Connection | None = None
         try:
