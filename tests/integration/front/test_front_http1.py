@@ -368,7 +368,8 @@ def test_in_a_crowd_every_answer_is_whole_and_in_order() -> None:
         place.app.go_on.set()
         for index, got in enumerate(await asyncio.gather(*waiting)):
             places = [got.find(b"\r\n\r\n/a:"), got.find(b"one"), got.rfind(b"\r\n\r\n/a:")]
-            assert places == sorted(places) and places[0] > 0, got
+            assert places == sorted(places), got
+            assert places[0] > 0, got
             assert (b"/b:", b" 413 ")[index % 2] in got[places[2] :]
         for reader, writer in held:
             assert (await answer(reader))[1] == b"/hold:"
