@@ -48,11 +48,11 @@ $(VENV)/.base: pyproject.toml requirements.lock constraints.txt | $(VENV)/bin/py
 
 $(VENV)/.full: pyproject.toml requirements.lock constraints.txt | $(VENV)/bin/python
 	@echo "Installing Craton with every extra …"
-	$(PIP) -e '.[local,images,rag,documents,postgres,proxy,dev]'
+	$(PIP) -e '.[local,images,rag,documents,postgres,blobs,proxy,dev]'
 	@touch $@ $(VENV)/.base
 
 # Clients that test Craton from outside live in environments of their own, as a user has them.
-.tools/.ready: tests/acceptance/clients/requirements-awscli.txt tests/acceptance/clients/requirements-judges.txt tests/acceptance/clients/package-lock.json
+.tools/.ready: tests/acceptance/clients/requirements-awscli.txt tests/acceptance/clients/requirements-judges.txt tests/acceptance/clients/requirements-storage.txt tests/acceptance/clients/package-lock.json
 	tests/acceptance/clients/install
 	@touch $@
 

@@ -77,10 +77,10 @@ def worker(home: str) -> Worker:
     ]
     arn = f"arn:aws:iam::{ACCOUNT}:user/u"
     bob = Principal(account=ACCOUNT, arn=arn, kind="user", user_id="AIDA", name="u", access_key_id=USER)
-    keys = [AccessKey(ROOT, SECRET, root_principal(ACCOUNT, ROOT)), AccessKey(USER, SECRET, bob)]
-    made.live.credentials = Credentials(keys)
+    keys = [AccessKey.of(ROOT, SECRET, root_principal(ACCOUNT, ROOT)), AccessKey.of(USER, SECRET, bob)]
+    made.live.credentials = Credentials.of(keys)
     made.live.authority = Authority(
-        Identities(tuple(texts), (Identity(arn, ACCOUNT, "user", tuple(text.id for text in texts)),))
+        Identities.of(texts, (Identity(arn, ACCOUNT, "user", tuple(text.id for text in texts)),))
     )
     made.live.routes = made.compiler.routes(())
     return made

@@ -23,6 +23,8 @@ START_TIMEOUT_S = 60.0
 class Running:
     """`with Running(tmp_path, config="…") as server:`; the process group is gone afterwards."""
 
+    program: tuple[str, ...] = ("-m", "craton.cli.main", "serve")
+
     def __init__(self, home: Path, config: str = "", *options: str, env: dict[str, str] | None = None) -> None:
         self.home = home
         self.config = config
@@ -33,7 +35,7 @@ class Running:
 
     def __enter__(self) -> Self:
         self.home.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "craton.cli.main", "serve", "--port", "0", *self.options]
+        command = [sys.executable, *self.program, "--port", "0", *self.options]
         if "--ephemeral" not in self.options:
             command += ["--home", str(self.home)]
         if self.config:

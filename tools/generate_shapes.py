@@ -18,7 +18,7 @@ from pathlib import Path
 from craton.aws.wire.compile import attribute
 from craton.aws.wire.model import Member, Service, Shape, load
 
-SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime", "iam", "sts", "kms")
+SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime", "iam", "sts", "kms", "s3", "logs")
 TARGET = Path(__file__).parent.parent / "src" / "craton" / "aws" / "shapes"
 SIMPLE = {
     "string": "str",
@@ -84,6 +84,7 @@ class _Responses:
 
     def __init__(self, service: Service) -> None:
         self.shapes = service.shapes
+        self.by_wire = service.protocol != "rest-xml"  # what stands in XML is called otherwise there only
         self.tops = {op.output for op in service.operations.values() if op.output}
         self.taken = set(_reached(self.shapes, {op.input for op in service.operations.values() if op.input}))
         self.events = {
@@ -96,11 +97,11 @@ class _Responses:
     def lines(self) -> Iterator[str]:
         for name in _reached(self.shapes, self.tops | self.events):
             pairs = {
-                member.wire if member.location == "body" else member.name: self.member(member)
+                member.wire if self.by_wire and member.location == "body" else member.name: self.member(member)
                 for member in self.shapes[name].members.values()
                 if not self.shapes[member.shape].event_stream
             }
-            if any(keyword.iskeyword(key) for key in pairs):
+            if any(keyword.iskeyword(key) or not key.isidentifier() for key in pairs):
                 body = ", ".join(f"{key!r}: {text}" for key, text in pairs.items())
                 yield f'{self.name(name)} = TypedDict("{self.name(name)}", {{{body}}}, total=False)'
             else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -17,17 +18,23 @@ from craton.config import ConfigError, Settings
 from craton.features.inference.routing.compile import Compiler
 from craton.front import server, tls
 from craton.front.connections import Limits
+from craton.infra.blobs.opening import check_blobs
 from craton.infra.control.home import hold_home
+from craton.infra.jobs.employ import KINDS, Assignment, employ
 from craton.infra.keys.root import RootKey, load_root_key, root_credentials
 from craton.models.catalog.rows import load as load_catalog
 from craton.models.dialects.all import dialect_named
 from craton.models.providers.provider import Provider, Upstream
 from craton.supervision import Supervision, check_root
+from craton.workflows.timetable import appointments
 from craton.working import make_provider, open_organization, open_stage
 
 
-def serve(settings: Settings, on_ready: Callable[[server.Bound], None]) -> int:
-    """Serve until SIGTERM; the exit code. Raises ConfigError, BadRootKey, HomeBusy, ListenFailed, OSError."""
+def serve(settings: Settings, on_ready: Callable[[server.Bound], None], kinds: str = KINDS) -> int:
+    """Serve until SIGTERM; the exit code. Raises ConfigError, BadRootKey, HomeBusy, ListenFailed, OSError.
+
+    `kinds` (`module:tuple`) are the kinds of jobs that this server's workers do.
+    """
     home = settings.home_path
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with hold_home(home) as run:
@@ -36,6 +43,7 @@ def serve(settings: Settings, on_ready: Callable[[server.Bound], None]) -> int:
         # A mistake in the configuration must end the start, not the first request.
         Compiler(settings, load_catalog(), checked_provider, dialect_named, open_stage(settings)).routes(())
         open_organization(settings)
+        check_blobs(settings.file.blobs)
         table = settings.file.server
         plan = server.Plan(
             target="craton.working:open_worker",
@@ -46,7 +54,23 @@ def serve(settings: Settings, on_ready: Callable[[server.Bound], None]) -> int:
             tls=tls_files(settings),
         )
         listen = server.Listen(host=table.host, port=table.port)
-        return server.serve(listen, plan, run, Supervision(settings, run, roots), on_ready)
+        supervision = Supervision(settings, run, roots)
+
+        def ready(bound: server.Bound) -> None:
+            supervision.serve_jobs(partial(employed, plan.settings, reached(bound), kinds), appointments())
+            on_ready(bound)
+
+        return server.serve(listen, plan, run, supervision, ready)
+
+
+def employed(settings: bytes, url: str, kinds: str, name: str) -> int:
+    """A new worker process for jobs; its id."""
+    return employ(Assignment(name=name, parent_pid=os.getpid(), settings=settings, url=url, kinds=kinds))
+
+
+def reached(bound: server.Bound) -> str:
+    """The URL by which processes of this machine reach the server."""
+    return bound.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
 
 def tls_files(settings: Settings) -> tls.Files | None:

@@ -42,6 +42,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def audit_path(self) -> Path:
         return Path(self.file.audit.directory) if self.file.audit.directory else self.home_path / "audit"
 
+    @property
+    def spool_path(self) -> Path:
+        """Where invocation logs wait."""
+        return self.home_path / "spool" / "invocations"
+
 
 def home_path(home: str | None = None) -> Path:
     """The home: as given, else CRATON_HOME, else ~/.craton."""
@@ -85,6 +90,7 @@ def placed(file: ConfigFile, folder: Path) -> ConfigFile:
         testing=seen(file.testing, "cassettes"),
         audit=seen(file.audit, "directory"),
         tls=seen(file.tls, "certificate", "key", "client_ca"),
+        jobs=seen(file.jobs, "ca", "certificate", "key"),
         organization=msgspec.structs.replace(guards, **listed),
     )
 

@@ -69,8 +69,51 @@ class StoreTable(Table, frozen=True):
 
 
 class BlobsTable(Table, frozen=True):
+    """`url`: `file:///FOLDER` or `s3://BUCKET/PREFIX`, "" for HOME/blobs; the rest belongs to S3.
+
+    Keys are `env:NAME` or `file:PATH`; without them those of the environment hold (AWS_ACCESS_KEY_ID and so on, or the
+    machine's role).
+    """
+
     url: str = ""
     endpoint_url: str = ""
+    region: str = ""
+    access_key: str = ""
+    secret_key: str = ""
+    session_token: str = ""
+
+
+class S3Table(Table, frozen=True):
+    """What `s3://` means to jobs: this server's own S3, or the one at `endpoint_url` with these keys (`env:`, `file:`).
+
+    `domains` are names of this server under which a host may name a bucket (`BUCKET.DOMAIN`), beside localhost's.
+    """
+
+    endpoint_url: str = ""
+    region: str = ""
+    access_key: str = ""
+    secret_key: str = ""
+    session_token: str = ""
+    domains: tuple[str, ...] = ()
+
+
+class JobsTable(Table, frozen=True):
+    """Processes that do jobs, made when there is something to do and ended after `idle_timeout_s` without.
+
+    `endpoint_url` is how they reach the gateway ("": this server's own address), `ca` the authority to trust there,
+    `certificate` and `key` what to show where clients must. `concurrency`: jobs of a kind at once in a process.
+    `batch_concurrency`: records of one batch that may be asked at once.
+    """
+
+    workers: Annotated[int, Meta(ge=0, le=16)] = 1
+    idle_timeout_s: Positive = 300.0
+    endpoint_url: str = ""
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    concurrency: dict[str, Annotated[int, Meta(ge=0)]] = {}
+    default_concurrency: Annotated[int, Meta(ge=1)] = 4
+    batch_concurrency: Annotated[int, Meta(ge=1, le=1024)] = 64
 
 
 class VectorsTable(Table, frozen=True):
@@ -96,6 +139,13 @@ class LimitsTable(Table, frozen=True):
     iam_groups: Annotated[int, Meta(ge=0)] = 300
     iam_roles: Annotated[int, Meta(ge=0)] = 1000
     iam_policies: Annotated[int, Meta(ge=0)] = 1500
+    batch_jobs_per_model: Annotated[int, Meta(ge=0)] = 20
+    batch_min_records: Annotated[int, Meta(ge=0)] = 100
+    batch_records_per_file: Annotated[int, Meta(ge=1)] = 50_000
+    batch_records_per_job: Annotated[int, Meta(ge=1)] = 50_000
+    batch_file_bytes: Annotated[int, Meta(ge=1)] = 1024**3
+    batch_job_bytes: Annotated[int, Meta(ge=1)] = 5 * 1024**3
+    s3_buckets: Annotated[int, Meta(ge=0)] = 10_000
 
 
 class RetentionTable(Table, frozen=True):
@@ -143,6 +193,13 @@ class AuditTable(Table, frozen=True):
     retention_days: Annotated[int, Meta(ge=0)] = 0
 
 
+class LoggingTable(Table, frozen=True):
+    """Invocation logs on their way: what may wait on the disk for a bucket or log group, and in a worker's memory."""
+
+    spool_max_bytes: Annotated[int, Meta(ge=1 << 20)] = 1 << 30
+    memory_max_bytes: Annotated[int, Meta(ge=1 << 20)] = 64 << 20
+
+
 class TranslationTable(Table, frozen=True):
     mode: Literal["strict", "lenient"] = "lenient"
 
@@ -155,7 +212,10 @@ class CompatTable(Table, frozen=True):
 
 
 class TargetTable(Table, frozen=True):
-    """`region` and the three keys after it are for the providers whose requests are signed."""
+    """`region` and the three keys after it are for the providers whose requests are signed.
+
+    `output_s3` is an `s3://` location of a `bedrock` target's own, through which results of StartAsyncInvoke come.
+    """
 
     provider: ProviderName
     base_url: str = ""
@@ -175,6 +235,7 @@ class TargetTable(Table, frozen=True):
     access_key_id: str = ""
     secret_access_key: str = ""
     session_token: str = ""
+    output_s3: Annotated[str, Meta(pattern=r"^(s3://[a-z0-9][.\-a-z0-9]{1,61}[a-z0-9](/.*)?)?\Z")] = ""
     record: str = ""
     record_mode: RecordMode = "once"
     cassette: str = ""
@@ -274,12 +335,15 @@ class ConfigFile(Table, frozen=True):
     standins: StandinsTable = StandinsTable()
     store: StoreTable = StoreTable()
     blobs: BlobsTable = BlobsTable()
+    s3: S3Table = S3Table()
+    jobs: JobsTable = JobsTable()
     vectors: VectorsTable = VectorsTable()
     compute: ComputeTable = ComputeTable()
     retention: RetentionTable = RetentionTable()
     kms: KmsTable = KmsTable()
     tls: TlsTable = TlsTable()
     audit: AuditTable = AuditTable()
+    logging: LoggingTable = LoggingTable()
     translation: TranslationTable = TranslationTable()
     compat: CompatTable = CompatTable()
     limits: LimitsTable = LimitsTable()

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from craton.aws.access.variables import Keys
     from craton.aws.wire.model import Operation
     from craton.config import Settings
+    from craton.infra.blobs.port import Blobs
     from craton.infra.cipher.port import Cipher
     from craton.infra.documents.port import Documents
+    from craton.infra.objects.keeper import Keeper
+    from craton.infra.series.port import SeriesStore
     from craton.infra.store.pages import PageTokens
     from craton.infra.store.port import Reader, Transaction
     from craton.models.catalog.rows import Catalog
@@ -124,6 +127,9 @@ class App:
     quota: Any = None  # features.inference.quota.Quota, where the configuration has limits
     vault: Any = None  # infra.identities.vault.Vault: what seals the keys of users and makes sessions
     cipher: Cipher = None  # type: ignore[assignment]  # a test of the hot path goes without
+    blobs: Blobs = None  # type: ignore[assignment]  # likewise
+    objects: Keeper = None  # type: ignore[assignment]  # likewise
+    series: SeriesStore = None  # type: ignore[assignment]  # likewise
 
 
 class Call(msgspec.Struct, eq=False):
@@ -131,7 +137,8 @@ class Call(msgspec.Struct, eq=False):
 
     `started_at` is in seconds of the monotonic clock; `report` takes an error that no caller may see. `scope` is the
     connection's, as ASGI has it. `asked` is the decoded request where it is audited. `speaks` names
-    the native schema of the request's body; "" is an AWS operation's own. What conditions of policies may ask is
+    the native schema of the request's body; "" is an AWS operation's own. `resolved` is the route that was asked for
+    and `used` what the answer counted, for who logs. What conditions of policies may ask is
     `aws.access.keys.Circumstances`.
     """
 
@@ -147,6 +154,8 @@ class Call(msgspec.Struct, eq=False):
     response_headers: list[tuple[bytes, bytes]] = []
     asked: Any = None
     speaks: str = ""
+    resolved: Any = None
+    used: Any = None
 
     @property
     def account(self) -> str:

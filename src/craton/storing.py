@@ -7,11 +7,12 @@ home's own file, or `[store] secret` where several homes live on one store. It m
 from __future__ import annotations
 
 import hmac
+import secrets
 from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
 from craton.config import ConfigError, Settings, secret
-from craton.infra.keys.private import derived, home_secret
+from craton.infra.keys.private import derived, home_secret, read_or_create
 from craton.infra.store.port import GLOBAL, AlreadyExists, Resource, Store
 
 _REFERENCES = ("env:", "file:")
@@ -47,6 +48,11 @@ def shared_secret(settings: Settings, purpose: str) -> bytes:
     if len(root) < _LEAST:
         raise ConfigError(f"[store] secret: {given} holds fewer than {_LEAST} characters")
     return derived(root.encode(), purpose)
+
+
+def place_of(settings: Settings) -> str:
+    """The name of this home among all on the store: runs that need its files name it. Raises OSError."""
+    return read_or_create(settings.home_path / "place", secrets.token_hex(8).encode()).decode()
 
 
 def check_shared_secret(store: Store, settings: Settings) -> None:

@@ -9,25 +9,27 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
 
-from craton.aws.access.credentials import Credentials
+from craton.aws.access.credentials import AccessKey, Credentials
 from craton.config import ConfigError, Settings
 from craton.features.hosting import registry
 from craton.features.inference.routing import agreements, profiles, prompt_router, retention
 from craton.features.inference.routing.agreements import StoredAgreement
 from craton.features.inference.routing.retention import StoredMode
+from craton.features.invocations import terms
+from craton.features.invocations.terms import StoredTerms
 from craton.infra.audit.keeper import Keeper
 from craton.infra.audit.log import Rules
 from craton.infra.cipher.keyring import Keyring
-from craton.infra.cipher.port import CipherError, RootUnavailable
+from craton.infra.cipher.port import RootUnavailable
 from craton.infra.cipher.root import RootKey, check_table, load_root
-from craton.infra.cipher.rows import sweep
+from craton.infra.cipher.rows import ALIAS, KEY
 from craton.infra.compute.local import LocalModelHost
 from craton.infra.compute.port import ModelSpec
 from craton.infra.compute.sandbox import Sandbox
@@ -37,39 +39,43 @@ from craton.infra.control.models import model_methods
 from craton.infra.control.quota import Buckets, quota_methods
 from craton.infra.control.responses import KeptResponses
 from craton.infra.control.server import Call, ControlServer, Methods
+from craton.infra.control.wire import ControlFault
 from craton.infra.identities.seal import ACCESS_KEYS, Sealer
-from craton.infra.identities.snapshot import Directory
+from craton.infra.identities.snapshot import Directory, Known
+from craton.infra.jobs.foreman import Foreman
+from craton.infra.jobs.runs import Appointment
 from craton.infra.store.mirror import Mirror
 from craton.infra.store.opening import open_store
-from craton.infra.store.parcels import Packing
+from craton.infra.store.parcels import Packing, Shelf
 from craton.infra.store.port import Store, StoreError
 from craton.infra.store.threaded import persistent
 from craton.infra.store.watch import StampWatch, StoreWatch, Watch, database_path
 from craton.models.catalog.local import LocalModel, boxed_models
-from craton.storing import check_shared_secret, shared_secret, store_url
+from craton.storing import check_shared_secret, place_of, shared_secret, store_url
 
 T = TypeVar("T")
 
 _LOOK_EVERY_S = 0.25
 _PATIENCE_S = 4.0
-_SWEEP_EVERY_S = 600.0
 """How long a start or a write that is to be spread waits for a database that is away; workers wait longer for both."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
     """All that changes while workers run; after a reset workers forget what they know of targets and quotas.
 
-    `credentials` is a parcel with secrets: it travels a private socket only. `identities` is one as well (an encoded
-    `Identities`, empty for nobody), so that workers open it only when it is another.
+    It travels a private socket only, for it holds secrets. What there may be many of are names of parcels, which a
+    worker asks for (`parcels`) when it does not have them.
     """
 
-    credentials: bytes
+    roots: list[AccessKey]
     models: list[LocalModel]
+    known: Known = Known()
     profiles: list[bytes] = []
     routers: list[bytes] = []
-    identities: bytes = b""
     modes: list[StoredMode] = []
     agreements: list[StoredAgreement] = []
+    logging: list[StoredTerms] = []
+    keys: tuple[int, ...] = ()  # moves when a KMS key or alias changes: by it workers know how long they may hold one
     resets: int = 0
 
 
@@ -117,6 +123,7 @@ class Supervision:
         self._mirror = Mirror()
         self._directory = Directory(self._mirror)
         self._profiles, self._routers = Packing(), Packing()
+        self._shelf = Shelf()
         self._models: dict[str, LocalModel] = {}
         self._published = b""
         self._turn = asyncio.Lock()
@@ -125,12 +132,12 @@ class Supervision:
         self._buckets = Buckets()
         self._board = Board()
         self._looking: asyncio.Task[None] | None = None
-        self._sweeping: asyncio.Task[None] | None = None
-        self._keyring = open_keyring(settings)
+        self._run = run
+        self._foreman: Foreman | None = None
 
     @property
     def methods(self) -> Methods:
-        own = {"reset": self._reset, "refresh": self._refresh}
+        own = {"reset": self._reset, "refresh": self._refresh, "parcels": self._find_parcels}
         kept = {**self._responses.methods, **self._board.methods, **quota_methods(self._buckets)}
         kept.update(self._audit.methods)
         return {**model_methods(self._host, self._spec), **kept, **own}
@@ -140,12 +147,17 @@ class Supervision:
             await self._ask(lambda: check_shared_secret(self._opened(), self._settings), _PATIENCE_S)
         await self._publish(control, _PATIENCE_S)
         self._looking = asyncio.create_task(self._look(control), name="store watch")
-        self._sweeping = asyncio.create_task(self._sweep(), name="key sweep")
+
+    def serve_jobs(self, spawn: Callable[[str], int], calendar: Sequence[Appointment]) -> None:
+        """From now on there are workers for jobs whenever there is something to do; `spawn` makes one of a name."""
+        count, names = self._settings.file.jobs.workers, self._run.home / "run" / "jobs"
+        self._foreman = Foreman(count, spawn, self._ask_opened, names, place_of(self._settings), calendar)
 
     async def stop(self) -> None:
-        for task in (self._looking, self._sweeping):
-            if task is not None:
-                task.cancel()
+        if self._foreman is not None:
+            await self._foreman.stop()
+        if self._looking is not None:
+            self._looking.cancel()
         await self._host.close()
         await self._audit.close()
         self._reading.shutdown(wait=False, cancel_futures=True)
@@ -159,6 +171,8 @@ class Supervision:
             await asyncio.sleep(_LOOK_EVERY_S)
             try:
                 behind = await self._ask(self._watch.changed) or behind
+                if self._foreman is not None and self._watch.exists():
+                    await self._foreman.look(changed=behind)
                 if behind:
                     await self._publish(control)
                 if lost:
@@ -170,23 +184,13 @@ class Supervision:
                     print(f"craton: the store could not be read: {error}", file=sys.stderr, flush=True)
                 lost = True
 
-    async def _sweep(self) -> None:
-        """Wipe KMS keys whose deletion is over, and rotate those that are due; until cancelled."""
-        while True:
-            try:
-                if self._watch.exists():
-                    await self._ask(self._sweep_keys)
-            except (StoreError, CipherError, ConfigError, OSError) as error:
-                print(f"craton: KMS keys could not be swept: {error}", file=sys.stderr, flush=True)
-            await asyncio.sleep(_SWEEP_EVERY_S)
-
-    def _sweep_keys(self) -> None:
-        sweep(self._opened(), self._keyring, datetime.now(UTC))
-
     async def _ask(self, work: Callable[[], T], patience_s: float = 0.0) -> T:
         """The result of work with the store, tried for so long while the database is away."""
         until = time.monotonic() + patience_s
         return await asyncio.get_running_loop().run_in_executor(self._reading, persistent, work, until)
+
+    async def _ask_opened(self, work: Callable[[Store], T]) -> T:
+        return await self._ask(lambda: work(self._opened()))
 
     async def _publish(self, control: ControlServer, patience_s: float = 0.0) -> None:
         """Tell the workers, if there is news; returns when all of them live by it.
@@ -204,22 +208,27 @@ class Supervision:
 
     def _snapshot(self) -> Snapshot:
         models = {model.id: model for model in boxed_models()}
+        roots = list(self._roots.secrets.values())
         if not self._watch.exists():  # nothing is made just to be looked at
-            return Snapshot(self._roots.encode(), list(models.values()), resets=self._resets)
+            return Snapshot(roots, list(models.values()), resets=self._resets)
         store = self._opened()
         self._mirror.look(store)
         own = self._mirror.read(store, registry.KIND, registry.registration_of)
         models.update((model.id, model) for account, model in own if account == self._settings.account)
-        return Snapshot(
-            credentials=self._directory.credentials(store, self._sealer, self._roots),
+        snapshot = Snapshot(
+            roots=roots,
             models=list(models.values()),
             profiles=self._profiles.pack(self._mirror.read(store, profiles.KIND, profiles.profile_of)),
             routers=self._routers.pack(self._mirror.read(store, prompt_router.KIND, prompt_router.router_of)),
-            identities=self._directory.identities(store),
+            known=self._directory.known(store, self._sealer),
             modes=list(self._mirror.read(store, retention.KIND, retention.mode_of)),
             agreements=list(self._mirror.read(store, agreements.KIND, agreements.agreement_of)),
+            logging=list(self._mirror.read(store, terms.KIND, terms.terms_of)),
+            keys=(self._mirror.stamp(KEY), self._mirror.stamp(ALIAS)),
             resets=self._resets,
         )
+        self._shelf.put((self._profiles, self._routers, *self._directory.packings))
+        return snapshot
 
     def _sealer(self) -> Sealer:
         """What opens the secrets of users' access keys."""
@@ -234,6 +243,13 @@ class Supervision:
     async def _refresh(self, call: Call) -> None:
         """`{}` → None once every worker lives by what the store holds now."""
         await self._publish(call.server, _PATIENCE_S)
+
+    async def _find_parcels(self, call: Call) -> list[bytes]:
+        """`{names}` → the parcels of these names."""
+        try:
+            return self._shelf.find(call.params["names"])
+        except KeyError:
+            raise ControlFault("gone", "a newer generation has other parcels") from None
 
     async def _reset(self, call: Call) -> None:
         """`{}` → None once everything is as after a first start. Model processes stay: they hold no state."""

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from craton.aws.access.authority import NO_ONE, Authority
-from craton.aws.access.credentials import Credentials
-from craton.aws.access.identities import Identities
+from craton.aws.access.authority import Authority
+from craton.aws.access.credentials import AccessKey, Credentials
 from craton.aws.access.organization import Organization
 from craton.aws.access.policy import Policy, parse
 from craton.aws.wire.faults import Fault
@@ -36,21 +35,28 @@ from craton.features.inference.routing.prompt_router import StoredRouter
 from craton.features.inference.routing.retention import StoredMode
 from craton.features.inference.routing.routes import Routes
 from craton.features.inference.targets.report import rows as target_rows
-from craton.front import worker
+from craton.front import log_doors, worker
 from craton.front.audited import Audit
 from craton.front.authenticate import VERIFIERS
 from craton.front.doors import Door, Doors
 from craton.front.pipeline import Pipeline, Served
 from craton.front.report import Reporter
 from craton.front.rooted import Rooted
+from craton.front.s3_address import Hosts
+from craton.front.s3_way import S3Way
 from craton.front.turn import Receive, Scope, Send
 from craton.infra.audit.ring import Ring
+from craton.infra.blobs.opening import open_blobs
 from craton.infra.cipher.stored import StoredCipher
 from craton.infra.control.client import ControlClient
 from craton.infra.control.line import WorkerSupervisor
 from craton.infra.control.quota import LeaseLine
 from craton.infra.documents.child import ChildDocuments
+from craton.infra.identities.everybody import Everybody
 from craton.infra.identities.vault import Vault
+from craton.infra.objects.keeper import Keeper
+from craton.infra.series.engine import SealedSeries
+from craton.infra.spool.folder import owners
 from craton.infra.store.opening import open_store
 from craton.infra.store.parcels import Unpacking
 from craton.infra.store.port import Store
@@ -64,16 +70,21 @@ from craton.models.providers.provider import Provider, Upstream
 from craton.services.all import HANDLERS
 from craton.services.iam.key_uses import KeyUses
 from craton.services.operation import Label, labelled
-from craton.storing import shared_secret, store_url
+from craton.storing import place_of, shared_secret, store_url
 from craton.supervision import Snapshot, open_keyring
 
 if TYPE_CHECKING:
+    from craton.features.invocations.notice import Notice
+    from craton.features.invocations.terms import StoredTerms
+    from craton.front.logged import InvocationLog
     from craton.front.vendor_doors import VendorDoors
     from craton.models.providers.scripts.script import Script
     from craton.models.providers.stage import Stage
 
 SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime")
 QUERY_SERVICES = ("iam", "sts")
+# Name → the largest body. Events are at most 1 MiB as text, and JSON may write a letter in six.
+JSON_SERVICES = {"kms": 1024 * 1024, "logs": 8 * 1024 * 1024}
 # Name → file and class. One is loaded when a target names it: a start should not pay for vendors that nobody uses.
 PROVIDERS: dict[str, tuple[str, str]] = {
     "openai": ("openai", "OpenAIProvider"),
@@ -110,7 +121,7 @@ class Worker:
         self.agreements: list[StoredAgreement] = []
         self.organization = open_organization(settings)
         self.live = Live(0, Credentials(), self.routes, Authority(organization=self.organization))
-        self.marks = (0, 0)  # hashes of the credentials and identities that `live` is made of: parcels may be large
+        self.everybody, self.roots = Everybody(), list[AccessKey]()
         self.vault = Vault(lambda name: shared_secret(settings, name), settings.file.oidc)
         services, labels = [load(name) for name in SERVICES], labelled(HANDLERS)
         rows = cache(lambda: operation_rows(services, {key: label for key, (label, _) in labels.items()}) + at_root())
@@ -121,57 +132,99 @@ class Worker:
         self.cipher = open_cipher(settings, app)
         audit = open_audit(settings, control)
         self.ring, app = audit[0], replace(app, quota=self.quota, vault=self.vault, cipher=self.cipher, audit=audit[1])
+        self.blobs = open_blobs(settings.file.blobs, settings.home_path, ephemeral=settings.ephemeral)
+        app = replace(app, blobs=self.blobs, objects=Keeper(self.storage, self.blobs))
+        app = replace(app, series=SealedSeries(self.storage, self.cipher, Reporter()))
         protocol = RestJson()
         operations = {(one.name, name): found for one in services for name, found in one.operations.items()}
         served = {
             key: Served(audited(app, operations[key], handler), label.body) for key, (label, handler) in labels.items()
         }
         report = Reporter()
-        pipeline = Pipeline(app, Router(services), protocol, served, report)
+        self.pipeline = pipeline = Pipeline(app, Router(services), protocol, served, report)
+        self.opened_vendors: VendorDoors | None = None
+        self.log: InvocationLog | None = None
+        self.noticing: Notice | None = None
+        self.logging: list[StoredTerms] = []
 
         @cache
         def vendors() -> VendorDoors:
             from craton.front.vendor_doors import VendorDoors  # many servers never need them
 
-            return VendorDoors(app, services, report)
+            made = VendorDoors(app, services, report)
+            self.opened_vendors = made
+            if self.log is not None:
+                self.log.join_doors(made)
+            return made
 
         self.vault.uses = KeyUses(self.storage, lambda: self.live.credentials, app.clock.now)
         self.vault.uses.verifiers += VERIFIERS
         rooted = Rooted({**query_doors(app, report), **json_doors(app, report)}, pipeline)
-        self.doors = Doors(app, pipeline, vendors, self.stage_doors(settings), rooted)
+        self.doors = Doors(app, pipeline, vendors, self.more_doors(settings), rooted, s3_way(pipeline, self.vault))
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         return self.doors(scope, receive, send)
 
     async def take_up(self, generation: int, payload: bytes) -> None:
         snapshot = msgspec.msgpack.decode(payload, type=Snapshot)
-        marks = (hash(snapshot.credentials), hash(snapshot.identities))
-        if marks[0] != self.marks[0]:
-            self.live.credentials = Credentials.decode(snapshot.credentials, self.vault.sessions.open)
-        owned = [self.profiles.take(snapshot.profiles), self.routers.take(snapshot.routers)]
+        wanted = self.everybody.wanted(snapshot.known)
+        wanted |= self.profiles.wanted(snapshot.profiles) | self.routers.wanted(snapshot.routers)
+        parcels = await self.supervisor.parcels(wanted)
+        keys, people = self.everybody.take(snapshot.known, parcels)
+        if keys or snapshot.roots != self.roots:
+            self.roots = snapshot.roots
+            self.live.credentials = self.everybody.credentials(self.roots, self.vault.sessions.open)
+        owned = [self.profiles.take(snapshot.profiles, parcels), self.routers.take(snapshot.routers, parcels)]
         ruled = snapshot.modes != self.modes or snapshot.agreements != self.agreements
         if any(owned) or ruled or snapshot.models != self.models:
             if snapshot.models != self.models:
                 self.models, self.routes = snapshot.models, self.compiler.routes(snapshot.models)
             self.modes, self.agreements = snapshot.modes, snapshot.agreements
             self.live.routes = self.routes.owning(self.profiles.held, self.routers.held, self.modes, self.agreements)
-        if marks[1] != self.marks[1]:
-            found = msgspec.msgpack.decode(snapshot.identities, type=Identities) if snapshot.identities else NO_ONE
-            self.live.authority = Authority(found, self.organization, self.live.authority)
-        self.marks = marks
+        if people:
+            self.live.authority = Authority(self.everybody.identities(), self.organization, self.live.authority)
+        self.cipher.follow(snapshot.keys)
+        if snapshot.logging != self.logging:
+            self.logging = snapshot.logging
+            self.take_up_log()
         if snapshot.resets != self.resets:
             self.resets = snapshot.resets
             self.live.authority = Authority(self.live.authority.identities, self.organization)
             self.rewind()
         self.live.generation = generation
 
-    def stage_doors(self, settings: Settings) -> Mapping[tuple[str, str], Door]:
-        """The paths by which tests steer an ephemeral server."""
+    def notice(self) -> Notice:
+        """What says that logs wait; kept, so that it is heard out at the end."""
+        if self.noticing is None:
+            from craton.features.invocations.notice import Notice
+
+            self.noticing = Notice(self.storage, SystemClock(), place_of(self.settings))
+        return self.noticing
+
+    def resume_logs(self) -> None:
+        """Have delivered what an earlier process left in the spool."""
+        for account, region in owners(self.settings.spool_path):
+            self.notice().give(account, region)
+
+    def take_up_log(self) -> None:
+        """Log invocations as accounts have it; who never does pays nothing."""
+        if self.log is None:
+            from craton.front.logged import open_log
+
+            self.log = open_log(self.settings, self.cipher, self.notice())
+            self.log.join_pipeline(self.pipeline)
+            if self.opened_vendors is not None:
+                self.log.join_doors(self.opened_vendors)
+        self.log.take_up(self.logging)
+
+    def more_doors(self, settings: Settings) -> Mapping[tuple[str, str], Door]:
+        """How logs stand, and the paths by which tests steer an ephemeral server."""
+        logs: dict[tuple[str, str], Door] = {log_doors.PATH: log_doors.LogDoor(settings.spool_path)}
         if self.stage is None or not settings.ephemeral:
-            return {}
+            return logs
         from craton.front.stage_doors import StageDoors
 
-        return StageDoors(self.stage, self.scripts, settings.file.server.workers).rows
+        return {**logs, **StageDoors(self.stage, self.scripts, settings.file.server.workers).rows}
 
     def scripts(self) -> list[Script]:
         """The scripts of targets."""
@@ -194,6 +247,7 @@ class Worker:
 
     def tell(self) -> None:
         """Begin to tell the supervisor what it wants to hear now and then."""
+        self.resume_logs()
         self.telling.append(asyncio.create_task(self.vault.uses.tell(), name="key uses"))
         self.telling.append(asyncio.create_task(self.supervisor.tell_uses(), name="control uses"))
         if self.settings.file.server.workers > 1:
@@ -207,6 +261,12 @@ class Worker:
             await provider.close()
         if self.ring is not None:
             await self.ring.close()
+        if self.log is not None:
+            await self.log.close()
+        if self.noticing is not None:
+            await self.noticing.close()
+        await self.blobs.close()
+        await self.doors.app.series.close()
         self.storage.close()
 
 
@@ -321,29 +381,61 @@ def query_doors(app: App, report: Callable[[BaseException], None]) -> dict[str, 
 def json_doors(app: App, report: Callable[[BaseException], None]) -> dict[str, Callable[[], Door]]:
     """The services of the JSON protocol by signing name, each loaded when it is first asked."""
 
-    @cache
-    def kms() -> Door:
+    def door(name: str) -> Door:
         from craton.front.json_request import JsonDoor
-        from craton.services.kms.all import HANDLERS
 
-        service = load("kms")
+        service = load(name)
+        handlers = {
+            key[1]: audited(app, service.operations[key[1]], handler)
+            for key, (_, handler) in labelled(import_module(f"craton.services.{name}.all").HANDLERS).items()
+        }
+        return JsonDoor(app, service, handlers, report, most_bytes=JSON_SERVICES[name])
+
+    made = cache(door)
+    return {name: partial(made, name) for name in JSON_SERVICES}
+
+
+def s3_way(pipeline: Pipeline, vault: Vault) -> S3Way:
+    """The way to S3, which is loaded when it is first asked."""
+    app, report = pipeline.app, pipeline.report
+    hosts = Hosts(app.settings.file.s3.domains)
+
+    @cache
+    def door() -> Door:
+        from craton.front.s3_request import S3Door
+        from craton.services.s3.all import HANDLERS
+        from craton.services.s3.choices import with_open_choices
+        from craton.services.s3.cors import rules_of
+
+        service = with_open_choices(load("s3"))
         handlers = {
             key[1]: audited(app, service.operations[key[1]], handler)
             for key, (_, handler) in labelled(HANDLERS).items()
         }
-        return JsonDoor(app, service, handlers, report)
+        opened = S3Door(app, service, handlers, report, hosts, partial(rules_of, app))
+        vault.uses.verifiers.append(opened.verifier)
+        return opened
 
-    return {"kms": kms}
+    def leads(method: str, raw_path: bytes, query: bytes) -> bool:
+        try:
+            pipeline.find(method, raw_path, query)
+        except Fault:
+            return False
+        return True
+
+    return S3Way(door, hosts, leads)
 
 
 def at_root() -> list[dict[str, str]]:
-    """What each operation of the services at `/` is here."""
+    """What each operation of the services at `/`, and of S3, is here."""
     from craton.services.kms import all as kms
+    from craton.services.logs import all as logs
     from craton.services.query import HANDLERS
+    from craton.services.s3 import all as s3
 
-    modules = [*HANDLERS.values(), kms.HANDLERS]
+    modules = [*HANDLERS.values(), kms.HANDLERS, s3.HANDLERS, logs.HANDLERS]
     labels = {key: label for handlers in modules for key, (label, _) in labelled(handlers).items()}
-    return operation_rows([load(name) for name in (*QUERY_SERVICES, "kms")], labels)
+    return operation_rows([load(name) for name in (*QUERY_SERVICES, "kms", "s3", "logs")], labels)
 
 
 def operation_rows(services: list[Service], labels: dict[tuple[str, str], Label]) -> list[dict[str, str]]:

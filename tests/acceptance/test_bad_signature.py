@@ -68,7 +68,11 @@ def test_a_clock_that_is_a_little_off(served: Served, minutes: int) -> None:
             "UnrecognizedClientException",
             "The security token included in the request is",
         ),
-        ({"service": "s3"}, "InvalidSignatureException", "Credential should be scoped to correct service: 'bedrock'."),
+        (
+            {"service": "sagemaker"},
+            "InvalidSignatureException",
+            "Credential should be scoped to correct service: 'bedrock'.",
+        ),
         ({"region": "A_B"}, "InvalidSignatureException", "Credential should be scoped to a valid region."),
     ],
     ids=["secret", "key", "service", "region"],

@@ -82,7 +82,7 @@ class House:
 
     def __enter__(self) -> Self:
         roots = root_credentials([RootKey(ACCOUNT, ACCESS_KEY, SECRET_KEY)])
-        self.run(self.worker.take_up(1, msgspec.msgpack.encode(Snapshot(roots.encode(), []))))
+        self.run(self.worker.take_up(1, msgspec.msgpack.encode(Snapshot(list(roots.secrets.values()), []))))
         return self
 
     def __exit__(self, *_: object) -> None:

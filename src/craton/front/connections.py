@@ -36,6 +36,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Of a body that the application does not take; above it the client is not read."""
     streams: int = 256
     """Of one HTTP/2 connection at a time."""
+    body_rate: float = 16 * 1024
+    """Bytes a second: a body that comes at least so fast may take longer than `body_s`, as large uploads do."""
+
+    def body_deadline(self, deadline: float, now: float, size_bytes: int) -> float:
+        """Until when the rest of a body must have come, now that so much more of it has been taken."""
+        return min(now + self.body_s, deadline + size_bytes / self.body_rate)
 
 
 class Connection(Protocol):

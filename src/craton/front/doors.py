@@ -16,6 +16,7 @@ from craton.context import App
 from craton.features.inference.targets import report
 from craton.front import body as http
 from craton.front.pipeline import Pipeline
+from craton.front.s3_way import S3Way
 
 Door = Callable[[dict[str, Any], http.Receive, http.Send], Coroutine[Any, Any, None]]
 JSON = (b"content-type", b"application/json")
@@ -37,6 +38,7 @@ class Doors:
         vendors: gives the vendors' doors; asked when the first request comes to one.
         more: further paths of the machine itself, by method and path (`stage_doors`).
         rooted: the services whose operations all stand at `/`.
+        s3: tells S3's requests, whose paths are its users', from all others, and answers them.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Doors:
         vendors: Callable[[], Door],
         more: Mapping[tuple[str, str], Door] | None = None,
         rooted: Door | None = None,
+        s3: S3Way | None = None,
     ) -> None:
         self.app = app
         self.pipeline = pipeline
@@ -67,9 +70,12 @@ class Doors:
             self.own["POST", "/craton/reset"] = self.reset
         self.own.update(more or {})
         self.paths = frozenset(path for _, path in (*self.open, *self.own))
+        self.s3 = s3
 
     def __call__(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> Coroutine[Any, Any, None]:
         path = scope["path"]
+        if self.s3 is not None and self.s3.takes(scope, self.paths):
+            return self.s3.door()(scope, receive, send)
         if path.startswith(VENDORS):
             return self.vendors()(scope, receive, send)
         if path in self.paths:  # few are: most requests are AWS's

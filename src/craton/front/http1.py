@@ -214,6 +214,12 @@ class Http1(asyncio.Protocol):
         if not self._queue:
             self.resume()
 
+    def expect_more(self, exchange: Exchange, size_bytes: int) -> None:
+        """So much of a body was taken, and more is to come."""
+        if exchange is self._current:
+            now = self.connections.loop.time()
+            self.deadline = self.limits.body_deadline(self.deadline, now, size_bytes)
+
     def resume(self) -> None:
         """There is room for more of what the client sends."""
         if self._paused and self.transport is not None and not self.transport.is_closing():
@@ -228,7 +234,10 @@ class Http1(asyncio.Protocol):
         if self._lingered is not None or self.writable is not None or self._current is None:
             self.abort()
         elif self._reading is self._current:
-            self._current.late()
+            if self._current.held_bytes:  # it is the application that takes its time
+                self.deadline = now + self.limits.body_s
+            else:
+                self._current.late()
 
     def drain(self) -> None:
         if self._current is None and self.transport is not None:

@@ -80,6 +80,8 @@ class Exchange(Turn):
 
     def taken(self, size_bytes: int) -> None:
         if size_bytes and not self.over:
+            if not self.body_is_here:
+                self.connection.expect_more(self, size_bytes)
             self.connection.resume()
 
     def waits(self) -> None:

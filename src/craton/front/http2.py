@@ -318,6 +318,9 @@ class Stream(Turn):
                 self.connection.h2.acknowledge_received_data(taken, self.number)
             except ProtocolError:
                 return
+            if not self.body_is_here:
+                now = self.connection.connections.loop.time()
+                self.deadline = self.connection.limits.body_deadline(self.deadline, now, size_bytes)
             self.connection.flush()
 
     def overdue(self) -> None:
@@ -330,7 +333,10 @@ class Stream(Turn):
             self.connection.streams.pop(self.number, None)
             self.connection.flush()
         elif not self.body_is_here:
-            self.late()
+            if self.held_bytes:  # it is the application that takes its time
+                self.connection.expect(self, self.connection.limits.body_s)
+            else:
+                self.late()
 
     def window_opened(self) -> None:
         if self._open is not None and not self._open.done():

@@ -20,20 +20,19 @@ from craton.front import body as http
 from craton.front.authenticate import authenticate
 from craton.front.pipeline import body_digest, new_request_id
 
-# The largest body that any operation of these services takes is far below this; KMS's own limit is 64 KiB and less.
-MOST_BYTES = 1024 * 1024
-
 
 class JsonDoor:
-    """Serves one service. `handlers` are by operation name."""
+    """Serves one service. `handlers` are by operation name; no body is larger than `most_bytes`."""
 
     def __init__(
-        self, app: App, service: Service, handlers: Mapping[str, Handler], report: Callable[[BaseException], None]
-    ) -> None:
+        self, app: App, service: Service, handlers: Mapping[str, Handler], report: Callable[[BaseException], None],
+        *, most_bytes: int,
+    ) -> None:  # fmt: skip
         self.app = app
         self.protocol = AwsJson(service)
         self.handlers = handlers
         self.report = report
+        self.most_bytes = most_bytes
         self.verifier = Verifier({service.signing_name})
 
     def __call__(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> Coroutine[Any, Any, None]:
@@ -56,7 +55,7 @@ class JsonRequest(msgspec.Struct, eq=False):
         """The whole way; every failure leaves as the protocol's own."""
         try:
             headers = self.scope["headers"]
-            body = await http.read(self.receive, headers.get(b"content-length"), MOST_BYTES)
+            body = await http.read(self.receive, headers.get(b"content-length"), self.door.most_bytes)
             await self.answer(await self.handle(headers, body))
         except Fault as fault:
             if fault.__cause__ is not None and not fault.client_fault:

@@ -65,10 +65,11 @@ class Pipeline:
         self.router = router
         self.served = served
         self.report = report
+        self.request: Callable[..., Request] = Request  # or one that is logged (`front.logged`)
         self._kept = lru_cache(maxsize=1024)(self._find)
 
     def __call__(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> Coroutine[Any, Any, None]:
-        return Request(self, scope, receive, send, self.app.clock.monotonic(), new_request_id()).serve()
+        return self.request(self, scope, receive, send, self.app.clock.monotonic(), new_request_id()).serve()
 
     def find(self, method: str, raw_path: bytes, query: bytes) -> Place:
         """Where a request line leads; raises Fault where it leads nowhere."""

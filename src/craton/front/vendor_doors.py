@@ -81,6 +81,7 @@ class VendorDoors:
         """`services` hold the AWS operations that a door's exchanges are forms of; `report` takes unexpected errors."""
         self.app = app
         self.report = report
+        self.request: Callable[..., DoorRequest] = DoorRequest
         self.operations: dict[str, Operation] = {
             name: operation
             for service in reversed(services)  # where two have a name, the first given holds
@@ -90,7 +91,7 @@ class VendorDoors:
     def __call__(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> Coroutine[Any, Any, None]:
         """Serve a request whose path is a door's (`at_door`)."""
         vendor, rest = at(scope["path"], scope["headers"])
-        return DoorRequest(
+        return self.request(
             app=self.app,
             report=self.report,
             shape=vendor.shape,

@@ -108,10 +108,10 @@ class Scene:
         bob = Principal(account=ACCOUNT, arn=BOB, kind="user", user_id="AIDAEXAMPLE", name="bob")
         soon = datetime.now(UTC) + timedelta(hours=1)
         session = Session(SESSION_KEY, SECRET, self.session, "AROAEXAMPLE", soon)
-        self.live.credentials = Credentials(
+        self.live.credentials = Credentials.of(
             [
-                AccessKey(ROOT_KEY, SECRET, root_principal(ACCOUNT, ROOT_KEY)),
-                AccessKey(USER_KEY, SECRET, msgspec.structs.replace(bob, access_key_id=USER_KEY)),
+                AccessKey.of(ROOT_KEY, SECRET, root_principal(ACCOUNT, ROOT_KEY)),
+                AccessKey.of(USER_KEY, SECRET, msgspec.structs.replace(bob, access_key_id=USER_KEY)),
             ],
             [BearerKey(hashlib.sha256(LONG_TERM.encode()).digest(), "ACCAEXAMPLE", bob)],
             {"AROAEXAMPLE": ROLE},
@@ -136,7 +136,7 @@ class Scene:
             Identity(ROLE, ACCOUNT, "role", ids, bound, tags or {}),
         )
         guards = organization or self.worker.organization
-        self.live.authority = Authority(Identities(tuple(texts), people), guards, self.live.authority)
+        self.live.authority = Authority(Identities.of(texts, people), guards, self.live.authority)
 
     # --- asking ---
 

@@ -69,7 +69,7 @@ def identities(
     ids = ("own",) if statements else ()
     bound = "bound" if boundary else None
     people = [(BOB, "user"), (ROLE_ARN, "role")]
-    return Identities(
+    return Identities.of(
         tuple(texts),
         tuple(Identity(arn, ACCOUNT, kind, ids, bound, tags or {}) for arn, kind in people),  # type: ignore[arg-type]
     )

@@ -147,7 +147,7 @@ def test_policies_that_cannot_be_read() -> None:
     """Such a policy may have held a Deny, so it refuses everything; so does one that is missing."""
     for texts in ((PolicyText("own", "own", text(GRANT)), PolicyText("bad", "bad", "{")), ()):
         people = Identity(BOB, ACCOUNT, "user", ("own", "bad"))
-        judge = Authority(Identities(texts, (people,)))
+        judge = Authority(Identities.of(texts, (people,)))
         assert refusal(judge, About(USER)).endswith("with an explicit deny in an identity-based policy")
 
 

@@ -171,6 +171,8 @@ def test_a_failure_is_told_without_what_it_quotes(fault: Fault, said: str) -> No
         ("bedrock-agent-runtime", "Retrieve", True, False),
         ("iam", "GetUser", True, True),
         ("kms", "Decrypt", True, True),
+        ("logs", "PutLogEvents", True, False),
+        ("logs", "CreateLogGroup", False, True),
         ("kms", "ScheduleKeyDeletion", False, True),
         ("sts", "AssumeRole", True, True),
     ],

@@ -37,8 +37,8 @@ def sessions(key: bytes = KEY) -> Sessions:
 
 
 def known(issuers: dict[str, str] | None = None, key: bytes = KEY) -> Credentials:
-    root = AccessKey("AKIAROOT", "secret", root_principal(ACCOUNT, "AKIAROOT"))
-    return Credentials([root], (), {"AROAEXAMPLE": ROLE} if issuers is None else issuers, sessions(key).open)
+    root = AccessKey.of("AKIAROOT", "secret", root_principal(ACCOUNT, "AKIAROOT"))
+    return Credentials.of([root], (), {"AROAEXAMPLE": ROLE} if issuers is None else issuers, sessions(key).open)
 
 
 def test_a_token_carries_the_whole_session() -> None:

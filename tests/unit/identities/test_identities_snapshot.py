@@ -11,10 +11,11 @@ import pytest
 from craton.aws.access.credentials import AccessKey, Credentials, root_principal
 from craton.aws.access.identities import Identities
 from craton.infra.identities import records
+from craton.infra.identities.everybody import Everybody
 from craton.infra.identities.managed import aws_policies
 from craton.infra.identities.records import Group, Key, ManagedPolicy, Role, User, Version
 from craton.infra.identities.seal import Sealer
-from craton.infra.identities.snapshot import Directory, identities
+from craton.infra.identities.snapshot import Directory
 from craton.infra.keys import bearer
 from craton.infra.store.opening import MEMORY, open_store
 from craton.infra.store.port import GLOBAL, Resource, Store
@@ -22,7 +23,7 @@ from craton.infra.store.port import GLOBAL, Resource, Store
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ACCOUNT = "123456789012"
 SEALER = Sealer(b"k" * 32)
-ROOTS = Credentials([AccessKey("AKIAROOT", "s", root_principal(ACCOUNT, "AKIAROOT"))])
+ROOTS = Credentials.of([AccessKey.of("AKIAROOT", "s", root_principal(ACCOUNT, "AKIAROOT"))])
 READ_ONLY = "arn:aws:iam::aws:policy/AmazonBedrockReadOnly"
 
 
@@ -58,7 +59,22 @@ def with_key(store: Store, ident: str, user: Resource, *, sealer: Sealer = SEALE
 
 
 def credentials(store: Store, directory: Directory | None = None) -> Credentials:
-    return Credentials.decode((directory or Directory()).credentials(store, lambda: SEALER, ROOTS))
+    return arrived(store, Everybody(), directory or Directory()).credentials(ROOTS.secrets.values(), lambda _: None)
+
+
+def identities(store: Store) -> Identities:
+    """Everybody joined, and so every text known."""
+    made = arrived(store, Everybody(), Directory()).identities()
+    assert [made.identities[arn].arn for arn in made.identities] == list(made.identities)
+    return made
+
+
+def arrived(store: Store, everybody: Everybody, directory: Directory) -> Everybody:
+    """What a worker knows after it has taken up what there is now."""
+    known = directory.known(store, lambda: SEALER)
+    contents = {name: content for packing in directory.packings for name, content in packing.contents.items()}
+    everybody.take(known, {name: contents[name] for name in everybody.wanted(known)})
+    return everybody
 
 
 def test_a_user_stands_under_its_own_and_its_groups_policies(store: Store) -> None:
@@ -71,8 +87,8 @@ def test_a_user_stands_under_its_own_and_its_groups_policies(store: Store) -> No
     )
     keep(store, records.GROUP, Group(name="g", attached=[policy.arn], inline={"in": "{group}"}, members=[user.id]))
     made = identities(store)
-    (ann,) = made.identities
-    texts = {text.id: text for text in made.policies}
+    (ann,) = made.identities.values()
+    texts = made.policies
     assert ann.arn == f"arn:aws:iam::{ACCOUNT}:user/ann"
     assert ann.tags == {"a": "b"}
     assert [texts[ident].document for ident in ann.policies] == [
@@ -88,28 +104,28 @@ def test_a_role_has_its_boundary(store: Store) -> None:
     policy = keep(store, records.POLICY, managed("p", "{bound}"))
     keep(store, records.ROLE, Role(name="r", trust="{}", boundary=policy.arn))
     made = identities(store)
-    (role,) = made.identities
+    (role,) = made.identities.values()
     assert role.kind == "role"
     assert role.boundary == f"{policy.id}/v1"
-    assert {text.id: text.document for text in made.policies}[role.boundary] == "{bound}"
+    assert made.policies[role.boundary].document == "{bound}"
 
 
 def test_an_id_changes_whenever_its_text_does(store: Store) -> None:
     """A new inline text, a new default version, and a policy that was made again under its ARN."""
     policy = keep(store, records.POLICY, managed("p", "{1}"))
     user = keep(store, records.USER, User(name="ann", inline={"in": "{1}"}, attached=[policy.arn]))
-    before = identities(store).identities[0].policies
+    before = next(iter(identities(store).identities.values())).policies
     store.update(records.rewritten(user, User(name="ann", inline={"in": "{2}"}, attached=[policy.arn]), NOW))
     store.delete(policy.arn)
     keep(store, records.POLICY, managed("p", "{2}"))
-    after = identities(store).identities[0].policies
+    after = next(iter(identities(store).identities.values())).policies
     assert not set(before) & set(after)
 
 
 def test_a_policy_that_is_gone_is_not_forgotten(store: Store) -> None:
     """Its id stays, with a text that cannot be read: who judges then refuses, for it may have held a Deny."""
     keep(store, records.USER, User(name="ann", attached=[f"arn:aws:iam::{ACCOUNT}:policy/gone"]))
-    (text,) = identities(store).policies
+    (text,) = identities(store).policies.values()
     assert text.document == ""
 
 
@@ -148,19 +164,39 @@ def test_keys_that_do_not_count(store: Store) -> None:
     assert found.owner("AKIAROOT") is not None
 
 
-def test_what_did_not_change_is_not_read_again(store: Store) -> None:
-    """The same bytes come back until a row of a kind that matters changes."""
-    directory = Directory()
-    assert directory.identities(store) == b""
+def test_what_did_not_change_is_not_packed_again(store: Store) -> None:
+    """The same names come back until a row of a kind that matters changes; nobody's are nobody again after a reset."""
+    directory, everybody = Directory(), Everybody()
+    assert not arrived(store, everybody, directory).identities().identities
     user = keep(store, records.USER, User(name="ann"))
-    first, keys = directory.identities(store), directory.credentials(store, lambda: SEALER, ROOTS)
-    assert directory.identities(store) is first
-    assert directory.credentials(store, lambda: SEALER, ROOTS) is keys
+    assert arrived(store, everybody, directory).identities().identities[user.arn].arn == user.arn
+    known = directory.known(store, lambda: SEALER)
+    assert directory.known(store, lambda: SEALER) == known
+    assert not everybody.wanted(known)
     store.update(records.rewritten(user, User(name="ann", tags={"a": "b"}), NOW))
-    second = directory.identities(store)
-    assert msgspec.msgpack.decode(second, type=Identities).identities[0].tags == {"a": "b"}
+    assert arrived(store, everybody, directory).identities().identities[user.arn].tags == {"a": "b"}
     store.reset()
-    assert directory.identities(store) == b""
+    assert not arrived(store, everybody, directory).identities().identities
+
+
+@pytest.mark.parametrize("change", ["user", "policy", "group", "key"])
+def test_a_change_leaves_everybody_else_the_same_objects(store: Store, change: str) -> None:
+    """Of a thousand users, one that is new, or a policy that nobody has yet, moves a parcel or two."""
+    policy = keep(store, records.POLICY, managed("p", "{}"))
+    users = [
+        keep(store, records.USER, User(name=f"u{at}", attached=[policy.arn], inline={"i": "{}"})) for at in range(600)
+    ]
+    keep(store, records.GROUP, Group(name="g", members=[user.id for user in users], inline={"x": "{}"}))
+    directory, everybody = Directory(), Everybody()
+    arrived(store, everybody, directory)
+    made = {
+        "user": lambda: keep(store, records.USER, User(name="new")),
+        "policy": lambda: keep(store, records.POLICY, managed("q", "{}")),
+        "group": lambda: keep(store, records.GROUP, Group(name="h", members=[users[0].id], attached=[policy.arn])),
+        "key": lambda: with_key(store, "AKIANEW", users[0]),
+    }
+    made[change]()
+    assert len(everybody.wanted(directory.known(store, lambda: SEALER))) <= 2
 
 
 def test_the_policies_of_the_beginning_can_be_read() -> None:

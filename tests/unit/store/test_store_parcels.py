@@ -28,7 +28,7 @@ def test_each_content_arrives_whole(contents: list[dict[str, int]]) -> None:
     """One after the other, whatever the one before was."""
     packing, unpacking = Packing(), Unpacking(Thing)
     for content in contents:
-        unpacking.take(packing.pack(tuple(Thing(ident, value) for ident, value in content.items())))
+        unpacking.take(packing.pack(tuple(Thing(ident, value) for ident, value in content.items())), packing.contents)
         assert {one.id: one.value for one in unpacking.held.values()} == content
         assert all(arn == one.arn for arn, one in unpacking.held.items())
 
@@ -39,7 +39,7 @@ def test_records_that_stay_are_not_packed_again(contents: list[list[int]]) -> No
     every = things(*range(401))
     packing, unpacking = Packing(), Unpacking(Thing)
     for content in contents:
-        unpacking.take(packing.pack(tuple(every[number] for number in content)))
+        unpacking.take(packing.pack(tuple(every[number] for number in content)), packing.contents)
         assert {one.value for one in unpacking.held.values()} == set(content)
 
 
@@ -48,9 +48,9 @@ def test_one_new_record_opens_one_parcel(count: int) -> None:
     """The records of the other parcels stay the objects that they were."""
     packing, unpacking = Packing(), Unpacking(Thing)
     first = things(*range(count))
-    unpacking.take(packing.pack(first))
+    unpacking.take(packing.pack(first), packing.contents)
     before = unpacking.held
-    assert unpacking.take(packing.pack((*first, *things(count))))
+    assert unpacking.take(packing.pack((*first, *things(count))), packing.contents)
     again = [arn for arn, one in unpacking.held.items() if before.get(arn) is not one]
     assert len(again) <= 2 * 256 + 1
     assert len(unpacking.held) == count + 1
@@ -63,7 +63,9 @@ def test_the_same_records_are_no_news() -> None:
     records = things(1, 2)
     parcels = packing.pack(records)
     assert packing.pack(records) is parcels
-    assert unpacking.take(parcels)
+    assert unpacking.wanted(parcels) == set(parcels)
+    assert unpacking.take(parcels, packing.contents)
     held = unpacking.held
-    assert not unpacking.take([bytes(parcel) for parcel in parcels])
+    assert not unpacking.wanted(parcels)
+    assert not unpacking.take(list(parcels), {})
     assert unpacking.held is held

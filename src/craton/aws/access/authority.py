@@ -24,7 +24,7 @@ from craton.aws.access.organization import Organization
 from craton.aws.access.policy import parse
 from craton.aws.access.recent import Recent
 from craton.aws.access.record import Calls, Record
-from craton.aws.access.request import Request, Subject, principal_keys
+from craton.aws.access.request import Request, Subject, principal_keys, service_keys
 from craton.aws.access.variables import Keys, Value
 from craton.aws.wire.faults import Fault
 
@@ -102,8 +102,7 @@ class Parts:
 class Authority:
     """Judges requests by one snapshot of identities. `earlier` lends what it has compiled and what it has recorded."""
 
-    __slots__ = ("_by_arn", "_compiled", "_roles", "_sets", "_standings", "_texts", "identities", "organization",
-                 "record")  # fmt: skip
+    __slots__ = ("_compiled", "_roles", "_sets", "_standings", "identities", "organization", "record")  # fmt: skip
 
     def __init__(
         self,
@@ -114,14 +113,12 @@ class Authority:
         self.identities = identities
         self.organization = organization
         self.record: Record = Record() if earlier is None else earlier.record
-        self._texts = {text.id: text for text in identities.policies}
-        self._by_arn = {identity.arn: identity for identity in identities.identities}
         self._compiled: Recent[tuple[str, Attached], tuple[PolicyText, tuple[Rule, ...]]] = (
             Recent(_MAX_POLICIES) if earlier is None else earlier._compiled  # noqa: SLF001 - of its own kind
         )
         self._sets: Recent[tuple[Attached, tuple[str, ...]], PolicySet] = Recent(_MAX_SETS)
         self._standings: Recent[str, Standing] = Recent(_MAX_STANDINGS)
-        self._roles: dict[tuple[str, str], Identity] | None = None
+        self._roles: dict[tuple[str, str], str] | None = None
 
     # --- judging -----------------------------------------------------------------------------------------------
 
@@ -161,22 +158,32 @@ class Authority:
         *,
         policy: PolicySet | None = None,
         decides: bool = False,
+        owner: str | None = None,
     ) -> tuple[Request, Decision]:
-        """The decision, whatever it is. `policy` is the resource's own; see `Parts.joined` for `decides`."""
+        """The decision, whatever it is. `policy` is the resource's own; see `Parts.joined` for `decides`.
+
+        `owner` is the resource's account where its ARN names none, as with S3's.
+        """
         standing = self.standing(about.caller)
-        request = self.request(standing, about, action, resource, given)
+        request = self.request(standing, about, action, resource, given, owner)
         policies = standing.policies if policy is None else standing.parts.joined(policy, decides=decides)
         decision = evaluate(request, policies)
         standing.calls.take((action, resource), allowed=decision.allowed)
         return request, decision
 
     def request(
-        self, standing: Standing, about: Circumstances, action: str, resource: str, given: Keys = NOTHING
+        self,
+        standing: Standing,
+        about: Circumstances,
+        action: str,
+        resource: str,
+        given: Keys = NOTHING,
+        owner: str | None = None,
     ) -> Request:
         """One question, with all that conditions may ask."""
         keys = RequestKeys(about, standing.keys, given)
         keys.resource = resource
-        owner = account_of(resource)
+        owner = owner or account_of(resource)
         return Request(subject=standing.subject, action=action, resource=resource, keys=keys, resource_account=owner)
 
     def may_sometimes(self, principal: Principal, action: str) -> bool:
@@ -199,25 +206,27 @@ class Authority:
 
     def identity(self, arn: str) -> Identity | None:
         """The user or role with this ARN."""
-        return self._by_arn.get(arn)
+        return self.identities.identities.get(arn)
 
     def role(self, account: str, name: str) -> Identity | None:
         """The role with this name: a session's ARN leaves out the path that the role's has."""
         if self._roles is None:
-            roles = (one for one in self.identities.identities if one.kind == "role")
-            self._roles = {(one.account, one.arn.rpartition("/")[2]): one for one in roles}
-        return self._roles.get((account, name))
+            arns = (arn for arn in self.identities.identities if ":role/" in arn)
+            self._roles = {(arn.split(":")[4], arn.rpartition("/")[2]): arn for arn in arns}
+        return self.identity(self._roles.get((account, name), ""))
 
     # --- within ------------------------------------------------------------------------------------------------
 
     def _stand(self, principal: Principal) -> Standing:
         subject = Subject.of(principal, principal.role_arn)
         arn = principal.role_arn or principal.arn
-        known = self._by_arn.get(arn)
+        known = self.identities.identities.get(arn)
         tags = {**(known.tags if known is not None else {}), **principal.session_tags}
         keys = principal_keys(subject, tags, self.organization.id)
         if principal.source_identity is not None:
             keys["aws:sourceidentity"] = principal.source_identity
+        if principal.source_arn is not None:
+            keys.update(service_keys(subject, principal.source_arn))
         free = principal.is_root and not self.organization.guards and not principal.session_policies
         parts = Parts(
             self.organization,
@@ -236,7 +245,7 @@ class Authority:
         return found
 
     def _rules(self, kind: Attached, ident: str) -> tuple[Rule, ...]:
-        text = self._texts.get(ident) or PolicyText(ident, ident, "")
+        text = self.identities.policies.get(ident) or PolicyText(ident, ident, "")
         found = self._compiled.get((ident, kind))
         if found is None or found[0] != text:
             found = self._compiled.put((ident, kind), (text, compiled(kind, text.document, text.arn or text.name)))

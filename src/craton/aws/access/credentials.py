@@ -29,7 +29,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     user its AIDA id); `name` is aws:username, None for root; `access_key_id` is None with a long-term bearer key.
     `role_arn` (with its path) is the role behind a session, `session_policies` are the documents that limit it,
     `session_tags` were passed when it was made, `transitive_tags` names those that follow into the next role,
-    `issued_at` (UTC) is when temporary credentials were made.
+    `issued_at` (UTC) is when temporary credentials were made. `source_arn` is the resource for which a service of AWS's
+    acts, by itself (kind "service") or on behalf of the caller.
     """
 
     account: str
@@ -45,6 +46,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     transitive_tags: tuple[str, ...] = ()
     issued_at: datetime | None = None
     source_identity: str | None = None
+    source_arn: str | None = None
 
     @property
     def is_root(self) -> bool:
@@ -56,12 +58,16 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
         return msgspec.structs.replace(self, auth=auth)
 
 
-class AccessKey(msgspec.Struct, frozen=True):
-    """A pair for SigV4; `secret` is the clear one, which verification needs."""
+class AccessKey(Secret, frozen=True, kw_only=True):
+    """A pair for SigV4 and whose it is. It is the secret as well, so that one table serves a verifier and who asks on."""
 
     access_key_id: str
-    secret: str
     principal: Principal
+
+    @classmethod
+    def of(cls, access_key_id: str, secret: str, principal: Principal) -> AccessKey:
+        """`secret` is the clear one, which verification needs."""
+        return cls(secret, access_key_id=access_key_id, principal=principal)
 
     def __repr__(self) -> str:
         return f"AccessKey({self.access_key_id!r})"
@@ -104,51 +110,52 @@ def _opens_nothing(token: str) -> Session | None:
     return None
 
 
-class _Parcel(msgspec.Struct, frozen=True, array_like=True):
-    """How a snapshot travels: as the tables that it is searched by, for a worker's loop stands still while it opens it."""
-
-    secrets: dict[str, Secret]
-    owners: dict[str, Principal]
-    bearer_keys: dict[bytes, BearerKey]
-    issuers: dict[str, str]
-
-
 class Credentials:
-    """All keys at one moment. Never changes; a newer snapshot replaces it as a whole.
+    """All keys at one moment. Never changes; a newer one replaces it as a whole.
 
     Args:
+        secrets: access key id → key.
+        bearer_keys: digest → key.
         issuers: all users and roles, unique id → ARN: temporary credentials end with whom they stand for, and with
             the name that it had, which somebody else may have taken.
         open_token: reads session tokens.
+        accounts: those that exist.
     """
 
-    __slots__ = ("_accounts", "_bearer_keys", "_open_token", "_owners", "issuers", "secrets")
+    __slots__ = ("_accounts", "_bearer_keys", "_open_token", "issuers", "secrets")
 
     def __init__(
         self,
-        access_keys: Iterable[AccessKey] = (),
+        secrets: Mapping[str, AccessKey] | None = None,
+        bearer_keys: Mapping[bytes, BearerKey] | None = None,
+        issuers: Mapping[str, str] | None = None,
+        open_token: OpenToken = _opens_nothing,
+        accounts: frozenset[str] = frozenset(),
+    ) -> None:
+        self.secrets: Mapping[str, AccessKey] = secrets or {}
+        """Access key id → its secret, as a verifier asks for it."""
+        self.issuers: Mapping[str, str] = issuers or {}
+        self._bearer_keys: Mapping[bytes, BearerKey] = bearer_keys or {}
+        self._open_token = open_token
+        self._accounts = accounts
+
+    @classmethod
+    def of(
+        cls,
+        keys: Iterable[AccessKey] = (),
         bearer_keys: Iterable[BearerKey] = (),
         issuers: Mapping[str, str] | None = None,
         open_token: OpenToken = _opens_nothing,
-    ) -> None:
-        keys = tuple(access_keys)
-        secrets = {key.access_key_id: Secret(key.secret) for key in keys}
-        owners = {key.access_key_id: key.principal for key in keys}
-        bearers = {key.digest: key for key in bearer_keys}
-        self._hold(_Parcel(secrets, owners, bearers, dict(issuers or {})), open_token)
-
-    def _hold(self, parcel: _Parcel, open_token: OpenToken) -> None:
-        self.secrets = parcel.secrets
-        """Access key id → its secret, as a verifier asks for it."""
-        self.issuers = parcel.issuers
-        self._owners = parcel.owners
-        self._bearer_keys = parcel.bearer_keys
-        self._open_token = open_token
-        self._accounts = frozenset(owner.account for owner in self._owners.values() if owner.kind == "root")
+    ) -> Credentials:
+        """These keys and no others; accounts are those with a root user's key."""
+        secrets = {key.access_key_id: key for key in keys}
+        accounts = frozenset(key.principal.account for key in secrets.values() if key.principal.is_root)
+        return cls(secrets, {key.digest: key for key in bearer_keys}, issuers, open_token, accounts)
 
     def owner(self, access_key_id: str) -> Principal | None:
         """Whose access key this is; None for an unknown one."""
-        return self._owners.get(access_key_id)
+        found = self.secrets.get(access_key_id)
+        return None if found is None else found.principal
 
     def session(self, access_key_id: str, token: str) -> Secret | None:
         """The secret of temporary credentials, for a verifier; None where token and key are none of this home's."""
@@ -166,12 +173,15 @@ class Credentials:
         principal = session.principal
         if principal.is_root:
             return session.issuer in self._accounts
-        return self.issuers.get(session.issuer) == (principal.role_arn or principal.arn)
+        if self.issuers.get(session.issuer) == (principal.role_arn or principal.arn):
+            return True
+        # A service of AWS's is nobody's identity: only jobs of this home have its sessions.
+        return principal.kind == "service"
 
     def secret_of(self, access_key_id: str) -> tuple[str, Principal] | None:
         """The secret and the owner of an access key; None for an unknown one."""
-        secret = self.secrets.get(access_key_id)
-        return None if secret is None else (secret.secret_access_key, self._owners[access_key_id])
+        found = self.secrets.get(access_key_id)
+        return None if found is None else (found.secret_access_key, found.principal)
 
     def bearer(self, token: str, now: datetime) -> Principal | None:
         """Whose bearer key this is; None when it is unknown, inactive or expired. `bearer_key` tells these apart."""
@@ -190,42 +200,6 @@ class Credentials:
     def accounts(self) -> frozenset[str]:
         """The accounts whose root user has an access key here: those that exist."""
         return self._accounts
-
-    def merge(self, other: Credentials) -> Credentials:
-        """Both together; where they name the same key, `other` holds."""
-        mine, theirs = self._parcel(), other._parcel()
-        both = _Parcel(
-            mine.secrets | theirs.secrets,
-            mine.owners | theirs.owners,
-            mine.bearer_keys | theirs.bearer_keys,
-            mine.issuers | theirs.issuers,
-        )
-        return self._of(both, self._open_token)
-
-    def encode(self) -> bytes:
-        """The snapshot as bytes, secrets included: for a private socket, never for a log or a file."""
-        return msgspec.msgpack.encode(self._parcel())
-
-    @classmethod
-    def decode(cls, parcel: bytes, open_token: OpenToken = _opens_nothing) -> Credentials:
-        """What `encode` gave; how tokens are opened does not travel."""
-        return cls._of(msgspec.msgpack.decode(parcel, type=_Parcel), open_token)
-
-    @classmethod
-    def _of(cls, parcel: _Parcel, open_token: OpenToken) -> Credentials:
-        made = cls.__new__(cls)
-        made._hold(parcel, open_token)  # noqa: SLF001 - of its own kind
-        return made
-
-    def _parcel(self) -> _Parcel:
-        return _Parcel(self.secrets, self._owners, self._bearer_keys, self.issuers)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Credentials):
-            return NotImplemented
-        return self._parcel() == other._parcel()
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"Credentials({len(self.secrets)} access keys, {len(self._bearer_keys)} bearer keys)"

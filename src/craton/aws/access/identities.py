@@ -2,11 +2,12 @@
 
 This file owns records and nothing else. It does not know where they are kept (IAM's rows are read by
 `infra/identities`), nor how a policy is judged (`authority.py`). A snapshot of it is published to every worker
-and replaced whole, so nothing in here ever changes.
+and replaced, so nothing in here ever changes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
@@ -42,7 +43,12 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Identities(msgspec.Struct, frozen=True):
-    """Everything that the authority judges from: each policy's text once, and who stands under which."""
+    """Everything that the authority judges from: each policy's text once, by id, and by ARN who stands under which."""
 
-    policies: tuple[PolicyText, ...] = ()
-    identities: tuple[Identity, ...] = ()
+    policies: Mapping[str, PolicyText] = {}
+    identities: Mapping[str, Identity] = {}
+
+    @classmethod
+    def of(cls, policies: Iterable[PolicyText] = (), identities: Iterable[Identity] = ()) -> Identities:
+        """These and no others."""
+        return cls({text.id: text for text in policies}, {identity.arn: identity for identity in identities})

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from string import Formatter
 from typing import Any, Final
 
+from craton.aws.access import s3_actions
 from craton.aws.access.actions import RESOURCES, SERVICES, TAGGABLE, ActionTable, Need, arn_of
 from craton.aws.access.keys import NOTHING
 from craton.aws.access.request import tag_keys
@@ -72,6 +73,8 @@ def needs_of(
     `body` is the decoded JSON, or None. A resource that cannot be told from the request is ``*``, which only those
     may use whose policy names no resource.
     """
+    if service == "s3":
+        return [(s3_actions.action_of(operation), s3_actions.resource_of(operation, labels), NOTHING)]
     if service not in SERVICES:
         return [(f"{service}:{operation}", ANYTHING, NOTHING)]
     members = dict(found_in(labels))

@@ -98,6 +98,15 @@ def principal_keys(
     return keys
 
 
+def service_keys(subject: Subject, source_arn: str) -> dict[str, Value]:
+    """What tells that a service of AWS's calls: for which resource where it acts by itself, else that it does so for
+    the caller.
+    """
+    if subject.service is None:
+        return {"aws:viaawsservice": "true"}
+    return {"aws:sourcearn": source_arn, "aws:sourceaccount": source_arn.split(":", 5)[4]}
+
+
 def tag_keys(
     *, request_tags: dict[str, str] | None = None, resource_tags: dict[str, str] | None = None
 ) -> dict[str, Value]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from craton.aws.wire.model import Operation, Service
 
 TARGET = b"x-amz-target"
+_OWN_INVALID = "InvalidParameterException"
 NO_TARGET = "The request must name its operation in the header X-Amz-Target."
 _encode = msgspec.json.Encoder(enc_hook=to_wire).encode
 # A place in a validation message: `Tags.1.member.TagKey`. Services of this protocol show members with a small letter.
@@ -60,7 +61,7 @@ class AwsJson:
         try:
             return binding.decode({}, b"", {}, body)
         except faults.Fault as fault:
-            raise faults.Fault(fault.name, shown(fault.message)) from None
+            raise faults.Fault(_invalid(operation, fault.name), shown(fault.message)) from None
 
     def encode(self, operation: Operation, value: object, request_id: str) -> Encoded:
         """An answer. `value` is a dict by AWS's member names, checked against the model; none where there is no output.
@@ -92,6 +93,11 @@ class AwsJson:
 
     def _headers(self, request_id: str) -> list[tuple[bytes, bytes]]:
         return [(b"content-type", self._content_type), (b"x-amzn-requestid", request_id.encode())]
+
+
+def _invalid(operation: Operation, name: str) -> str:
+    """What the operation calls a request that breaks its model: CloudWatch Logs has a name of its own."""
+    return _OWN_INVALID if name == "ValidationException" and _OWN_INVALID in operation.errors else name
 
 
 def shown(message: str) -> str:

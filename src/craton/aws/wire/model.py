@@ -29,6 +29,8 @@ class _RawMember(msgspec.Struct, rename="camel", kw_only=True):
     eventheader: bool = False
     eventpayload: bool = False
     streaming: bool = False
+    flattened: bool = False
+    xml_attribute: bool = False
 
 
 class _RawShape(msgspec.Struct, rename="camel", kw_only=True):
@@ -53,6 +55,11 @@ class _RawShape(msgspec.Struct, rename="camel", kw_only=True):
     sensitive: bool = False
     streaming: bool = False
     error: _RawError | None = None
+    xml_namespace: _RawNamespace | str | None = None
+
+
+class _RawNamespace(msgspec.Struct):
+    uri: str = ""
 
 
 class _RawError(msgspec.Struct, rename="camel"):
@@ -66,8 +73,9 @@ class _RawHttp(msgspec.Struct, rename="camel"):
     response_code: int = 200
 
 
-class _RawReference(msgspec.Struct):
+class _RawReference(msgspec.Struct, rename="camel"):
     shape: str
+    location_name: str | None = None
 
 
 class _RawOperation(msgspec.Struct):
@@ -76,6 +84,7 @@ class _RawOperation(msgspec.Struct):
     input: _RawReference | None = None
     output: _RawReference | None = None
     errors: tuple[_RawReference, ...] = ()
+    deprecated: bool = False
 
 
 class _RawMetadata(msgspec.Struct, rename="camel"):
@@ -110,6 +119,8 @@ class Member(msgspec.Struct, frozen=True):
     idempotency_token: bool
     event_header: bool
     event_payload: bool
+    flattened: bool = False
+    xml_attribute: bool = False
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -139,6 +150,8 @@ class Shape(msgspec.Struct, frozen=True):
     error_status: int | None
     flattened: bool = False
     names: tuple[str, str] = ("", "")
+    streaming: bool = False
+    xml_namespace: str = ""
 
 
 class Service(msgspec.Struct, frozen=True, eq=False):
@@ -164,6 +177,7 @@ class Operation(msgspec.Struct, frozen=True, eq=False):
 
     ``event_stream_input`` and ``event_stream_output`` are the members whose bodies are event streams;
     ``payload_input`` and ``payload_output`` the members that are the whole HTTP body (streams included).
+    ``input_root`` is the name that the model gives to an XML body without a payload member.
     """
 
     service: str
@@ -180,6 +194,8 @@ class Operation(msgspec.Struct, frozen=True, eq=False):
     event_stream_input: Member | None
     event_stream_output: Member | None
     model: Service
+    deprecated: bool = False
+    input_root: str = ""
 
     def __repr__(self) -> str:
         return f"Operation({self.service}.{self.name})"
@@ -267,6 +283,8 @@ def _shape(name: str, raw: _RawShape) -> Shape:
         error_status=raw.error.http_status_code if raw.error else None,
         flattened=raw.flattened,
         names=_names(raw),
+        streaming=raw.streaming,
+        xml_namespace=raw.xml_namespace.uri if isinstance(raw.xml_namespace, _RawNamespace) else "",
     )
 
 
@@ -289,6 +307,8 @@ def _member(name: str, raw: _RawMember, *, required: bool) -> Member:
         idempotency_token=raw.idempotency_token,
         event_header=raw.eventheader,
         event_payload=raw.eventpayload,
+        flattened=raw.flattened,
+        xml_attribute=raw.xml_attribute,
     )
 
 
@@ -312,6 +332,8 @@ def _operation(service: Service, raw: _RawOperation) -> Operation:
         event_stream_input=_stream(service, payload_in, input_name),
         event_stream_output=_stream(service, payload_out, output_name),
         model=service,
+        deprecated=raw.deprecated,
+        input_root=(raw.input.location_name if raw.input else None) or "",
     )
 
 

@@ -62,6 +62,7 @@ async def embed(call: Call, resolved: Resolved, request: EmbedRequest) -> EmbedR
 
     with await hold_tokens(call, resolved, (item.text for item in request.items)):
         reply, target, ledger = await balance.first_answer(resolved.route, ask, call)
+    call.used = Counted(reply.input_tokens)
     run.tell(call, target, ledger)
     return reply
 

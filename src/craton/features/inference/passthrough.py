@@ -66,6 +66,7 @@ async def invoke(call: Call, resolved: Resolved, model_id: str, body: bytes) -> 
     with NOTHING if quota is None else await quota.hold(call, resolved, request) as held:
         native, used, target, ledger = await balance.first_answer(resolved.route, ask, call)
     held.settle(used)
+    call.used = used
     run.tell(call, target, ledger)
     return native, used
 
@@ -112,6 +113,7 @@ async def translated(
             if chunks:
                 yield chunks
     held.settle(used)
+    call.used = used
     yield writer.finish(metrics(call, used, first_ms))
 
 
@@ -140,7 +142,8 @@ async def passed(
                 yield ready
     reader.close()
     held.settle(used)
-    yield [with_metrics(last, metrics(call, counted(target, used), first_ms))]
+    call.used = used = counted(target, used)
+    yield [with_metrics(last, metrics(call, used, first_ms))]
 
 
 def counted(target: Target, used: Usage) -> Usage:

@@ -54,6 +54,7 @@ async def rerank(call: Call, resolved: Resolved, request: RerankRequest) -> Rera
 
     with await hold_tokens(call, resolved, (request.query, *request.texts())):
         reply, target, ledger = await balance.first_answer(resolved.route, ask, call)
+    call.used = Counted(reply.input_tokens)
     run.tell(call, target, ledger)
     return reply
 

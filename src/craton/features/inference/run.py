@@ -38,8 +38,9 @@ _MODES = {b"strict": "strict", b"lenient": "lenient"}
 def resolve(call: Call, model_id: str, action: str, given: Keys = terms.PLAIN) -> Resolved:
     """The route that the caller named and may use; `given` is what the request says of itself (`terms`)."""
     live = call.app.live
+    resolved: Resolved
     try:
-        resolved: Resolved = live.routes.resolve(model_id, call.caller.account, call.region)
+        call.resolved = resolved = live.routes.resolve(model_id, call.caller.account, call.region)
     except Fault:
         # Whoever may not ask learns nothing of what is there.
         call.authorize(action, named_arn(model_id, call.region), given=given)
@@ -113,6 +114,7 @@ async def converse(call: Call, resolved: Resolved, request: ConverseRequest, *, 
     with NOTHING if quota is None else await quota.hold(call, resolved, request) as held:
         reply, target, ledger = await balance.first_answer(resolved.route, ask, call, request.service_tier)
     held.settle(reply.usage)
+    call.used = reply.usage
     tell(call, target, ledger)
     reply.metrics = Metrics(elapsed_ms(call))
     if resolved.invoked:
@@ -181,6 +183,7 @@ async def finished(
                 timing.total_ms = elapsed_ms(call)
                 last.metrics = Metrics(timing.total_ms)
                 held.settle(last.usage)
+                call.used = last.usage
                 if resolved.invoked:
                     last.trace = traced(resolved, last.trace)
             yield window.feed(events)

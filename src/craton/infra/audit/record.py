@@ -27,6 +27,12 @@ _VERSION: Final = "1.11"
 _DATA_SERVICES: Final = frozenset({"bedrock-runtime", "bedrock-agent-runtime"})
 # Their reads are as telling as their writes: who looked whether a key or a user is there, who used a key.
 _TELLING: Final = frozenset({"iam", "sts", "kms"})
+# What CloudTrail counts as the use of a bucket, beside all that has to do with one object.
+_S3_DATA: Final = frozenset(
+    {"DeleteObjects", "HeadBucket", "ListMultipartUploads", "ListObjectVersions", "ListObjects", "ListObjectsV2"}
+)
+# Events that go into a log group or are read in it: many, and each a caller's own content.
+_LOGS_DATA: Final = frozenset({"PutLogEvents", "GetLogEvents", "FilterLogEvents", "StartLiveTail"})
 _READS: Final = ("Get", "List", "Describe", "Batch", "Search", "Simulate", "Generate", "Validate", "Count", "Decode")
 _READ_CALLS: Final[Mapping[str, frozenset[str]]] = {
     "kms": frozenset({"Encrypt", "Decrypt", "ReEncrypt", "Sign", "Verify", "GenerateMac", "VerifyMac"}),
@@ -35,7 +41,7 @@ _READ_CALLS: Final[Mapping[str, frozenset[str]]] = {
 _WRITES: Final = frozenset({"GenerateCredentialReport", "GenerateServiceLastAccessedDetails"})
 # What a text member must be called to be kept, and what it must not be called.
 _KEPT: Final = re.compile(
-    r"(?:id|arn|identifier|name|version|alias|status|type|region|path|uri|key|prefix)s?$", re.IGNORECASE
+    r"(?:id|arn|identifier|name|version|alias|status|type|region|path|uri|key|prefix|bucket)s?$", re.IGNORECASE
 )
 _NEVER: Final = re.compile(r"secret|password|token|private|credential|description|content|apikey", re.IGNORECASE)
 _POLICIES: Final = frozenset({"PolicyDocument", "AssumeRolePolicyDocument", "policy", "Policy"})
@@ -76,12 +82,18 @@ class Circumstances(msgspec.Struct, frozen=True):
 
 
 def category(operation: Operation) -> Category:
-    """Whether an operation manages something or is the use of a model."""
+    """Whether an operation manages something or is the use of a model, a bucket or a log group."""
+    if operation.service == "s3":
+        return "Data" if "{Key+}" in operation.uri or operation.name in _S3_DATA else "Management"
+    if operation.service == "logs":
+        return "Data" if operation.name in _LOGS_DATA else "Management"
     return "Data" if operation.service in _DATA_SERVICES else "Management"
 
 
 def is_read_only(operation: Operation) -> bool:
     name = operation.name
+    if operation.service == "s3":
+        return operation.method in ("GET", "HEAD") or name == "SelectObjectContent"
     if name in _WRITES:
         return False
     return name.startswith(_READS) or name in _READ_CALLS.get(operation.service, ()) or category(operation) == "Data"

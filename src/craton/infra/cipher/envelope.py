@@ -3,8 +3,9 @@
     magic "CES1" | u16 length | header (msgpack: kind, wrapped data key, nonce) | ciphertext …
 
 Of a whole the ciphertext is one; of a stream it comes in pieces of 64 KiB (and a shorter last one), each with its number
-and whether it is the last in its nonce, so that none can be left out, added or put elsewhere. The header and whatever
-the sealed data belongs to are authenticated. Pure: the data key is given. It must not know who wraps it, or how.
+and whether it is the last in its nonce, so that none can be left out, added or put elsewhere, and any can be opened
+alone (`ranged`). The header and whatever the sealed data belongs to are authenticated. Pure: the data key is given. It
+must not know who wraps it, or how.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ from craton.infra.cipher.port import Tampered
 
 MAGIC = b"CES1"
 PIECE_BYTES = 64 * 1024
+SEALED_BYTES = PIECE_BYTES + gcm.TAG_BYTES
 _LENGTH_BYTES = 2
 _MOST_HEADER_BYTES = 8 * 1024
-_PREFIX_BYTES = 7  # the rest of a piece's nonce: u32 number, u8 last
+HEAD_BYTES = len(MAGIC) + _LENGTH_BYTES + _MOST_HEADER_BYTES
+"""So many bytes of a stream hold its header."""
+PREFIX_BYTES = 7  # the rest of a piece's nonce: u32 number, u8 last
 
 
 class Header(msgspec.Struct, frozen=True, array_like=True):
@@ -64,32 +68,55 @@ async def seal_stream(
     key: bytes, wrapped: bytes, pieces: AsyncIterable[bytes], belongs: bytes
 ) -> AsyncGenerator[bytes]:
     """The header, then sealed pieces as the plaintext comes. `key` must be fresh."""
-    prefix = secrets.token_bytes(_PREFIX_BYTES)
+    prefix = secrets.token_bytes(PREFIX_BYTES)
     head = _written(Header("stream", wrapped, prefix))
     yield head
-    number, waiting, aad = 0, bytearray(), head + belongs
+    number, cutter, aad = 0, Cutter(PIECE_BYTES), head + belongs
     async for piece in pieces:
-        waiting += piece
-        while len(waiting) > PIECE_BYTES:  # the last piece may be full, so one full piece is held back
-            yield gcm.sealed_with(key, _nonce(prefix, number, last=False), bytes(waiting[:PIECE_BYTES]), aad)
-            del waiting[:PIECE_BYTES]
+        for full in cutter.feed(piece):
+            yield gcm.sealed_with(key, nonce_of(prefix, number, last=False), full, aad)
             number += 1
-    yield gcm.sealed_with(key, _nonce(prefix, number, last=True), bytes(waiting), aad)
+    yield gcm.sealed_with(key, nonce_of(prefix, number, last=True), cutter.rest(), aad)
 
 
 async def open_stream(key: bytes, head: bytes, pieces: AsyncIterable[bytes], belongs: bytes) -> AsyncGenerator[bytes]:
     """The plaintext's pieces. `pieces` begin behind the header, `head` is the header. Raises Tampered."""
     header, _ = read(head)
-    if header.kind != "stream" or len(header.nonce) != _PREFIX_BYTES:
+    if header.kind != "stream" or len(header.nonce) != PREFIX_BYTES:
         raise Tampered
-    number, waiting, aad, sealed_bytes = 0, bytearray(), head + belongs, PIECE_BYTES + gcm.TAG_BYTES
+    number, cutter, aad = 0, Cutter(SEALED_BYTES), head + belongs
     async for piece in pieces:
-        waiting += piece
-        while len(waiting) > sealed_bytes:
-            yield gcm.opened_with(key, _nonce(header.nonce, number, last=False), bytes(waiting[:sealed_bytes]), aad)
-            del waiting[:sealed_bytes]
+        for full in cutter.feed(piece):
+            yield gcm.opened_with(key, nonce_of(header.nonce, number, last=False), full, aad)
             number += 1
-    yield gcm.opened_with(key, _nonce(header.nonce, number, last=True), bytes(waiting), aad)
+    yield gcm.opened_with(key, nonce_of(header.nonce, number, last=True), cutter.rest(), aad)
+
+
+class Cutter:
+    """Pieces of any size as pieces of one size. One that is full is held back until more comes: it may be the last."""
+
+    __slots__ = ("_held", "_parts", "_size")
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._parts: list[bytes] = []
+        self._held = 0
+
+    def feed(self, piece: bytes) -> list[memoryview]:
+        """The full pieces that are surely not the last."""
+        self._parts.append(piece)
+        self._held += len(piece)
+        if self._held <= self._size:
+            return []
+        data = memoryview(self.rest())
+        whole = (len(data) - 1) // self._size
+        left = bytes(data[whole * self._size :])
+        self._parts, self._held = [left], len(left)
+        return [data[at * self._size : (at + 1) * self._size] for at in range(whole)]
+
+    def rest(self) -> bytes:
+        """What is held, at most one piece after `feed`."""
+        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
 
 
 async def split(pieces: AsyncIterable[bytes]) -> tuple[bytes, AsyncGenerator[bytes]]:
@@ -122,5 +149,6 @@ def _written(header: Header) -> bytes:
     return MAGIC + len(body).to_bytes(_LENGTH_BYTES, "big") + body
 
 
-def _nonce(prefix: bytes, number: int, *, last: bool) -> bytes:
+def nonce_of(prefix: bytes, number: int, *, last: bool) -> bytes:
+    """The nonce of a stream's piece."""
     return prefix + number.to_bytes(4, "big") + bytes((last,))

@@ -9,8 +9,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from functools import cache
+from typing import TYPE_CHECKING
 
 from craton.infra.cipher.port import Tampered
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -37,21 +42,27 @@ def opened(key: bytes, data: bytes, aad: bytes) -> bytes:
     return opened_with(key, data[:NONCE_BYTES], data[NONCE_BYTES:], aad)
 
 
-def sealed_with(key: bytes, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
+def sealed_with(key: bytes, nonce: bytes, plaintext: bytes | memoryview, aad: bytes) -> bytes:
     """The same under a nonce that the caller never uses twice with this key."""
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    cipher, _ = _toolkit()
+    return cipher(key).encrypt(nonce, plaintext, aad)
 
-    return AESGCM(key).encrypt(nonce, plaintext, aad)
 
-
-def opened_with(key: bytes, nonce: bytes, data: bytes, aad: bytes) -> bytes:
+def opened_with(key: bytes, nonce: bytes, data: bytes | memoryview, aad: bytes) -> bytes:
     """Raises Tampered."""
+    if len(nonce) != NONCE_BYTES or len(data) < TAG_BYTES:
+        raise Tampered
+    cipher, invalid = _toolkit()
+    try:
+        return cipher(key).decrypt(nonce, data, aad)
+    except invalid:
+        raise Tampered from None
+
+
+@cache
+def _toolkit() -> tuple[type[AESGCM], type[Exception]]:
+    """The cipher, and what it raises for a wrong tag."""
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-    if len(nonce) != NONCE_BYTES or len(data) < TAG_BYTES:
-        raise Tampered
-    try:
-        return AESGCM(key).decrypt(nonce, data, aad)
-    except InvalidTag:
-        raise Tampered from None
+    return AESGCM, InvalidTag

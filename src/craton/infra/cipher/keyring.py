@@ -29,6 +29,7 @@ from craton.infra.cipher.root import RootKey
 MAGIC = b"CKM1"
 MOST_BLOB_BYTES = 6144
 _SALT_BYTES, _MAC_BYTES = 16, 16
+_MOST_OPENED = 256
 _USE_MATERIAL, _USE_BLOB = "kms material", "kms blob"
 
 Rotation = Literal["", "AUTOMATIC", "ON_DEMAND"]
@@ -73,6 +74,8 @@ class Keyring:
 
     def __init__(self, load: Callable[[], RootKey]) -> None:
         self._load = load
+        # Material that was opened before, by what it is bound to and its sealed form: objects come by the thousand.
+        self._opened: dict[tuple[bytes, bytes], bytes] = {}
 
     @cached_property
     def root(self) -> RootKey:
@@ -106,9 +109,11 @@ class Keyring:
             raise Tampered
         return msgspec.msgpack.decode(blob[len(MAGIC) + 1 : end], type=Named)
 
-    def decrypt(self, materials: Iterable[Material], blob: bytes, context: Mapping[str, str]) -> bytes:
-        """The plaintext. Raises Tampered, also for another context; RootUnavailable."""
-        named = self.named(blob)
+    def decrypt(
+        self, materials: Iterable[Material], blob: bytes, context: Mapping[str, str], named: Named | None = None
+    ) -> bytes:
+        """The plaintext; `named` where that was asked before. Raises Tampered, also for another context; RootUnavailable."""
+        named = named or self.named(blob)
         material = next((one for one in materials if one.id == named.material_id), None)
         if material is None:
             raise Tampered
@@ -117,7 +122,13 @@ class Keyring:
         return gcm.opened(self._message_key(named.key_arn, material, salt), sealed, blob[:end] + authenticated(context))
 
     def _message_key(self, arn: str, material: Material, salt: bytes) -> bytes:
-        secret = self.root.open(_USE_MATERIAL, material.sealed, _bound(arn, material.id))
+        bound = _bound(arn, material.id)
+        secret = self._opened.get((bound, material.sealed))
+        if secret is None:
+            secret = self.root.open(_USE_MATERIAL, material.sealed, bound)
+            if len(self._opened) >= _MOST_OPENED:
+                self._opened.clear()
+            self._opened[bound, material.sealed] = secret
         return hmac.digest(secret, b"craton kms message" + salt, hashlib.sha256)
 
 

@@ -14,13 +14,15 @@ Errors::
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from craton.infra.cipher.keyring import Keyring
 
 NO_CONTEXT: Mapping[str, str] = {}
+SealedReader: TypeAlias = Callable[[int, int | None], AsyncGenerator[bytes]]
+"""Reads sealed bytes from a position to before another (None: the end), fewer where there are no more."""
 
 
 class CipherError(Exception):
@@ -91,4 +93,14 @@ class Cipher(Protocol):
         self, account: str, purpose: str, pieces: AsyncIterable[bytes], context: Mapping[str, str] = NO_CONTEXT
     ) -> AsyncGenerator[bytes]:
         """What `seal_stream` sealed. Raises as `open`; pieces that came before a fault are genuine, but not all."""
+        ...
+
+    def open_range(
+        self, account: str, purpose: str, sealed: SealedReader, start: int = 0, stop: int | None = None,
+        context: Mapping[str, str] = NO_CONTEXT,
+    ) -> AsyncGenerator[bytes]:  # fmt: skip
+        """Of what `seal_stream` sealed the bytes from `start` to before `stop`, reading little more than these.
+
+        What lies behind the end is left out. Raises as `open_stream`, and what `sealed` raises.
+        """
         ...

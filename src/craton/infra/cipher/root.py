@@ -30,12 +30,13 @@ OTHER_ROOT = "the keys of this store were sealed under another root key (see doc
 class RootKey:
     """32 bytes that seal keys. `ident` tells one root key from another and tells nothing about it."""
 
-    __slots__ = ("_secret", "ident")
+    __slots__ = ("_keys", "_secret", "ident")
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) != gcm.KEY_BYTES:
             raise RootUnavailable(f"a root key is {gcm.KEY_BYTES} bytes, not {len(secret)}")
         self._secret = secret
+        self._keys: dict[str, bytes] = {}  # by use, of which there are few
         self.ident = gcm.derived(secret, b"craton root ident")[:_IDENT_BYTES]
 
     def seal(self, use: str, plaintext: bytes, aad: bytes) -> bytes:
@@ -53,7 +54,10 @@ class RootKey:
         return hmac.digest(self._key(use), data, hashlib.sha256)[:16]
 
     def _key(self, use: str) -> bytes:
-        return gcm.derived(self._secret, b"craton root: " + use.encode())
+        key = self._keys.get(use)
+        if key is None:
+            key = self._keys[use] = gcm.derived(self._secret, b"craton root: " + use.encode())
+        return key
 
     def __repr__(self) -> str:
         return f"RootKey({self.ident.hex()})"

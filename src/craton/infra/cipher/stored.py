@@ -1,19 +1,22 @@
 """The port's implementation over the store's KMS keys.
 
-Owns the way from a key's name to a fresh data key, wrapped by it, and back. The state of a key is read each time, so a
-disabled key's data is unreadable from the next call on, in every process. It must not know what is sealed.
+Owns the way from a key's name to a fresh data key, wrapped by it, and back. The state of a key is looked at each time
+(`held`), so a disabled key's data is unreadable from the next call on. It must not know what is sealed.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Hashable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Protocol, TypeVar
 
 from craton.infra.cipher import envelope, gcm, rows
+from craton.infra.cipher.held import HeldKeys
 from craton.infra.cipher.keyring import Keyring, authenticated
-from craton.infra.cipher.port import NO_CONTEXT, NoSuchKey
+from craton.infra.cipher.port import NO_CONTEXT, NoSuchKey, SealedReader
+from craton.infra.cipher.ranged import open_range
 from craton.infra.store.port import AlreadyExists, Conflict, Reader, Transaction
 
 T = TypeVar("T")
@@ -43,6 +46,11 @@ class StoredCipher:
         self._now = now
         self._region = region
         self._default = default_key
+        self._keys = HeldKeys(storage, now)
+
+    def follow(self, state: Hashable) -> None:
+        """Hold keys while `state` stays the same; for whoever hears of each change to keys (`HeldKeys`)."""
+        self._keys.follow(state)
 
     @property
     def keyring(self) -> Keyring:
@@ -80,6 +88,13 @@ class StoredCipher:
         async for piece in envelope.open_stream(data_key, head, rest, authenticated(bound)):
             yield piece
 
+    def open_range(
+        self, account: str, purpose: str, sealed: SealedReader, start: int = 0, stop: int | None = None,
+        context: Mapping[str, str] = NO_CONTEXT,
+    ) -> AsyncGenerator[bytes]:  # fmt: skip
+        bound = _bound(account, purpose, context)
+        return open_range(partial(self._unwrapped, bound=bound), sealed, start, stop, authenticated(bound))
+
     async def _fresh(
         self, account: str, name: str | None, region: str | None, bound: Mapping[str, str]
     ) -> tuple[bytes, bytes]:
@@ -87,16 +102,12 @@ class StoredCipher:
         name, place = name or self._default or rows.MANAGED_ALIAS, region or self._region
         now = self._now()
         where = rows.place_of(name, account, place)
-
-        def look(reader: Reader) -> rows.Key | None:
-            try:
-                return rows.find(reader, where, now)
-            except NoSuchKey:
-                if name != rows.MANAGED_ALIAS:
-                    raise
-                return None
-
-        key = await self._storage.read(look)
+        try:
+            key: rows.Key | None = await self._keys.find(where)
+        except NoSuchKey:
+            if name != rows.MANAGED_ALIAS:
+                raise
+            key = None
         if key is None or key.due(now):
             try:
                 key = await self._storage.write(lambda tx: self._ready(tx, where, now))
@@ -116,9 +127,8 @@ class StoredCipher:
     async def _unwrapped(self, wrapped: bytes, bound: Mapping[str, str]) -> bytes:
         named = self._keyring.named(wrapped)
         where = rows.Place(named.account, named.region, f"key/{named.key_id}")
-        now = self._now()
-        key = await self._storage.read(lambda reader: rows.find(reader, where, now))
-        return self._keyring.decrypt(key.usable().body.materials, wrapped, bound)
+        key = await self._keys.find(where)
+        return self._keyring.decrypt(key.usable().body.materials, wrapped, bound, named)
 
 
 def _bound(account: str, purpose: str, context: Mapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from craton.aws.wire.faults import Fault, model_not_ready, unavailable
@@ -15,6 +15,7 @@ from craton.infra.control.client import ControlClient
 from craton.infra.control.wire import ControlFault, ControlLost
 
 _ENSURE_TIMEOUT_S = 120.0
+_PARCELS_AT_ONCE = 16
 _TELL_USES_EVERY_S = 20.0
 _TELL_TARGETS_EVERY_S = 1.0
 
@@ -48,6 +49,15 @@ class WorkerSupervisor:
             raise model_not_ready() from error
         url: str = answer["base_url"]
         return url
+
+    async def parcels(self, names: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The parcels of a snapshot, a few at a time. Raises ControlFault for one that is gone, ControlLost."""
+        found: dict[bytes, bytes] = {}
+        left = list(names)
+        while left:
+            some, left = left[:_PARCELS_AT_ONCE], left[_PARCELS_AT_ONCE:]
+            found.update(zip(some, await self._control.call("parcels", {"names": some}), strict=True))
+        return found
 
     async def reset(self) -> None:
         await self._control.call("reset")

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from craton.aws.access.credentials import BearerKey, Credentials, Principal, digest_of
+from craton.aws.access.credentials import BearerKey, Principal, digest_of
 from craton.infra.keys.root import aws_id
 from craton.infra.store.port import GLOBAL, NotFound, Query, Reader, Resource, Store, amend
 
@@ -122,18 +122,6 @@ def set_bearer_status(store: Store, account: str, credential_id: str, status: st
 def delete_bearer_key(store: Store, account: str, credential_id: str) -> None:
     """Remove a key for good. Raises NotFound."""
     store.delete(_find(store, account, credential_id).arn)
-
-
-def snapshot(store: Reader | None, roots: Credentials) -> Credentials:
-    """All keys that count now: the roots' access keys, and the store's active bearer keys, expired ones included.
-
-    Without a store (no database yet) these are the roots alone. A key of a root user whose account is no longer among
-    the roots does not count.
-    """
-    if store is None:
-        return roots
-    found = (active_key(row) for row in _rows(store, None))
-    return roots.merge(Credentials((), of_roots((key for key in found if key is not None), roots.accounts())))
 
 
 def active_key(row: Resource) -> BearerKey | None:

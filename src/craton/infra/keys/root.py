@@ -89,8 +89,8 @@ def root_credentials(keys: Iterable[RootKey]) -> Credentials:
             msg = f"access key {key.access_key_id} is given to two accounts"
             raise BadRootKey(msg)
         principal = root_principal(key.account, key.access_key_id)
-        made.append(AccessKey(key.access_key_id, key.secret_access_key, principal))
-    return Credentials(made)
+        made.append(AccessKey.of(key.access_key_id, key.secret_access_key, principal))
+    return Credentials.of(made)
 
 
 def checked(key: RootKey) -> RootKey:

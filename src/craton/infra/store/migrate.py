@@ -60,6 +60,125 @@ MIGRATIONS: tuple[Migration, ...] = (
         "ALTER TABLE resources ADD COLUMN stamp BIGINT NOT NULL DEFAULT 0",
         "CREATE INDEX resources_by_stamp ON resources (kind, stamp)",
     ),
+    (
+        # S3's objects (infra.objects.tables).
+        """CREATE TABLE objects (
+            bucket {text} NOT NULL,
+            key {blob} NOT NULL,
+            place BIGINT NOT NULL,
+            version_id {text} NOT NULL,
+            state BIGINT NOT NULL,
+            marker BIGINT NOT NULL,
+            size BIGINT NOT NULL,
+            etag {text} NOT NULL,
+            modified_at BIGINT NOT NULL,
+            storage_class {text} NOT NULL,
+            checksums {text} NOT NULL,
+            detail {blob} NOT NULL,
+            blobs {blob} NOT NULL,
+            PRIMARY KEY (bucket, key, place)
+        )""",
+        "CREATE INDEX objects_by_state ON objects (bucket, state, key)",
+        """CREATE TABLE object_uploads (
+            bucket {text} NOT NULL,
+            key {blob} NOT NULL,
+            upload_id {text} NOT NULL,
+            started_at BIGINT NOT NULL,
+            detail {blob} NOT NULL,
+            PRIMARY KEY (bucket, key, upload_id)
+        )""",
+        """CREATE TABLE object_parts (
+            upload_id {text} NOT NULL,
+            number BIGINT NOT NULL,
+            size BIGINT NOT NULL,
+            etag {text} NOT NULL,
+            modified_at BIGINT NOT NULL,
+            blob {text} NOT NULL,
+            detail {blob} NOT NULL,
+            PRIMARY KEY (upload_id, number)
+        )""",
+        "CREATE TABLE object_blobs (blob {text} NOT NULL PRIMARY KEY)",
+    ),
+    (
+        # Runs of durable jobs (infra.jobs.tables).
+        """CREATE TABLE job_runs (
+            arn {text} NOT NULL PRIMARY KEY,
+            kind {text} NOT NULL,
+            account {text} NOT NULL,
+            region {text} NOT NULL,
+            place {text} NOT NULL,
+            format BIGINT NOT NULL,
+            state {text} NOT NULL,
+            due_at BIGINT NOT NULL,
+            patience BIGINT NOT NULL,
+            owner {text} NOT NULL,
+            woken BIGINT NOT NULL,
+            attempts BIGINT NOT NULL,
+            crashes BIGINT NOT NULL,
+            failures BIGINT NOT NULL,
+            stop_asked BIGINT NOT NULL,
+            progress {text} NOT NULL,
+            error {text} NOT NULL,
+            created_at BIGINT NOT NULL,
+            started_at BIGINT,
+            ended_at BIGINT
+        )""",
+        "CREATE INDEX job_runs_by_due ON job_runs (state, due_at)",
+        "CREATE INDEX job_runs_by_owner ON job_runs (owner)",
+        "CREATE INDEX job_runs_by_creation ON job_runs (created_at, arn)",
+        """CREATE TABLE job_steps (
+            arn {text} NOT NULL,
+            name {text} NOT NULL,
+            result {blob} NOT NULL,
+            stored_at BIGINT NOT NULL,
+            PRIMARY KEY (arn, name)
+        )""",
+        """CREATE TABLE job_workers (
+            owner {text} NOT NULL PRIMARY KEY,
+            beat BIGINT NOT NULL,
+            about {text} NOT NULL,
+            started_at BIGINT NOT NULL
+        )""",
+    ),
+    (
+        # Points by time (infra.series.tables).
+        """CREATE TABLE series (
+            space {text} NOT NULL,
+            name {text} NOT NULL,
+            created_ms BIGINT NOT NULL,
+            first_ms BIGINT,
+            last_ms BIGINT,
+            kept_ms BIGINT,
+            size_bytes BIGINT NOT NULL,
+            PRIMARY KEY (space, name)
+        )""",
+        "CREATE INDEX series_by_time ON series (space, last_ms, name)",
+        """CREATE TABLE series_chunks (
+            id {text} NOT NULL PRIMARY KEY,
+            space {text} NOT NULL,
+            series {text} NOT NULL,
+            first_ms BIGINT NOT NULL,
+            last_ms BIGINT NOT NULL,
+            batch BIGINT NOT NULL,
+            level BIGINT NOT NULL,
+            plain_bytes BIGINT NOT NULL,
+            size_bytes BIGINT NOT NULL,
+            key_id {text} NOT NULL,
+            data {blob} NOT NULL
+        )""",
+        "CREATE INDEX series_chunks_by_start ON series_chunks (space, first_ms)",
+        "CREATE INDEX series_chunks_by_end ON series_chunks (space, last_ms)",
+        "CREATE INDEX series_chunks_by_series ON series_chunks (space, series, level, batch)",
+        """CREATE TABLE series_keys (
+            id {text} NOT NULL PRIMARY KEY,
+            space {text} NOT NULL,
+            kms_key {text} NOT NULL,
+            made_ms BIGINT NOT NULL,
+            sealed {blob} NOT NULL
+        )""",
+        "CREATE INDEX series_keys_by_space ON series_keys (space, made_ms)",
+        "CREATE TABLE series_batches (name {text} NOT NULL PRIMARY KEY, taken BIGINT NOT NULL)",
+    ),
 )
 
 _VERSIONS = "CREATE TABLE schema_versions (version BIGINT NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)"

@@ -40,6 +40,10 @@ class Mirror:
         moved, self._stamps = stamps != self._stamps, stamps
         return moved
 
+    def stamp(self, kind: str) -> int:
+        """What moves with every change to rows of a kind, as of the last look; 0 before there was one."""
+        return self._stamps.get(kind, 0)
+
     def read(self, store: Store, kind: str, make: Callable[[Resource], T]) -> tuple[T, ...]:
         """What `make` makes of each row of a kind; the same object as long as no row of it changes.
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
+    bindparam,
     delete,
     func,
     insert,
@@ -29,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from craton.infra.store import statements
 from craton.infra.store.port import (
     AlreadyExists,
     Changes,
@@ -52,6 +54,7 @@ _NUL = "\0"
 """The one letter that PostgreSQL's text cannot hold: nothing is called by it, in either database."""
 
 _COLUMNS = RESOURCES.c
+_BY_ARN = select(RESOURCES).where(_COLUMNS.arn == bindparam("of_arn"))
 T = TypeVar("T")
 _LASTING = {"schema_versions", CHANGES.name}
 _MUTABLE = ("name", "status", "version", "schema", "updated_at", "body", "stamp")
@@ -68,7 +71,10 @@ class SqlSession:
         self._stamps: dict[str, int] = {}
 
     def get(self, arn: str) -> Resource | None:
-        return None if _NUL in arn else self._one(_COLUMNS.arn == arn)
+        if _NUL in arn:
+            return None
+        row = statements.row(self._connection, _BY_ARN, {"of_arn": arn})
+        return None if row is None else self._upgrader.upgraded(resource_of(row))
 
     def get_by_id(self, account: str, region: str, kind: str, id: str) -> Resource | None:
         return None if _NUL in id else self._one(_within(account, region, kind) & (_COLUMNS.id == id))

@@ -74,7 +74,7 @@ def row_of(resource: Resource, stamp: int) -> dict[str, Any]:
     }
 
 
-def resource_of(row: Row[Any]) -> Resource:
+def resource_of(row: Row[Any] | tuple[Any, ...]) -> Resource:
     """The Resource of a full row of RESOURCES, its body still in the format it was written in."""
     arn, account, region, kind, ident, name, status, version, schema, created_us, updated_us, body, _ = tuple(row)
     return Resource(

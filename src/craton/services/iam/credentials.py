@@ -13,8 +13,9 @@ import msgspec
 from craton.aws.wire.faults import Fault
 from craton.context import Call
 from craton.infra.identities import records
+from craton.infra.identities.everybody import principal_of
 from craton.infra.identities.records import User
-from craton.infra.identities.snapshot import Person, principal_of
+from craton.infra.identities.snapshot import person_of
 from craton.infra.keys import bearer
 from craton.infra.keys.bearer import BearerRecord
 from craton.infra.store.port import GLOBAL, Reader, Resource, Transaction
@@ -45,7 +46,7 @@ async def create_service_specific_credential(
             raise Fault("NotSupportedService", text, status=404)
         if len(body.credentials) >= bearer.MAX_PER_USER:
             raise limit("ServiceSpecificCredentialsPerUser", bearer.MAX_PER_USER)
-        owner = principal_of(Person(row.id, row.arn, row.account, body))
+        owner = principal_of(person_of(row))
         made, secret = bearer.new_key(owner, age_days=req.CredentialAgeDays, now=call.app.clock.now())
         record = bearer.record(transaction.create(made), call.app.clock.now())
         body.credentials.append(record.credential_id)

@@ -60,7 +60,7 @@ async def simulate_principal_policy(call: Call, req: iam.SimulatePrincipalPolicy
         found = authority.identity(req.PolicySourceArn)
         if found is None:
             raise no_such(f"The {source.type} with ARN {req.PolicySourceArn} cannot be found.")
-        texts = {text.id: text for text in authority.identities.policies}
+        texts = authority.identities.policies
         own = [shown(texts[ident], found.kind) for ident in found.policies]
         boundary = [shown(texts[found.boundary], found.kind)] if found.boundary is not None else []
         subject, tags = caller_of(call, req.CallerArn or req.PolicySourceArn), found.tags

@@ -1,0 +1,1 @@
+"""What is done with objects beyond keeping them: their lives' rules, and who hears of their changes."""

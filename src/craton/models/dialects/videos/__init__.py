@@ -1,0 +1,1 @@
+"""Native schemas of video models: bodies of StartAsyncInvoke."""

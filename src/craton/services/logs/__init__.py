@@ -1,0 +1,1 @@
+"""CloudWatch Logs: groups, streams, events in and out, and the language of filter patterns."""

@@ -1,0 +1,1 @@
+"""Amazon S3: buckets and their configurations, objects, uploads; a file for each noun."""

@@ -1,0 +1,10 @@
+"""Every kind of job, in one visible tuple. Loaded by worker processes alone."""
+
+from __future__ import annotations
+
+from craton.workflows import invocation_logs
+from craton.workflows.async_invoke import body as async_invoke
+from craton.workflows.batch import body as batch
+from craton.workflows.workflow import workflows_in
+
+WORKFLOWS = workflows_in(batch, invocation_logs, async_invoke)

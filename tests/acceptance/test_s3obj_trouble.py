@@ -1,0 +1,205 @@
+"""Uploads that fail, servers that die: what was acknowledged stays whole, and of the rest nothing is left."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import random
+import resource
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tests.acceptance.s3obj import bucket_of, keys, read, refused
+from tests.running import ACCESS_KEY, SECRET_KEY, Running
+
+MEGABYTE = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server whose files can be counted."""
+    with Running(tmp_path_factory.mktemp("home")) as running:
+        yield running
+
+
+def blobs(server: Running) -> list[Path]:
+    """The files in which objects' bytes lie."""
+    return [path for path in (server.home / "blobs").rglob("*") if path.is_file()]
+
+
+def settled(server: Running, count: int) -> bool:
+    """Whether so many blobs are left, after the deletions that nobody waits for."""
+    for _ in range(100):
+        if len(blobs(server)) == count:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def signed(server: Running, path: str, body: bytes, **headers: str) -> dict[str, str]:
+    request = AWSRequest(method="PUT", url=server.url + path, data=body, headers=headers)
+    S3SigV4Auth(Credentials(ACCESS_KEY, SECRET_KEY), "s3", "us-east-1").add_auth(request)
+    return dict(request.headers)
+
+
+def test_an_upload_that_is_cut_leaves_the_old_object(own: Running) -> None:
+    """Wherever an upload ends before its time, the key shows what it showed, and no blob is left."""
+    s3, bucket = bucket_of(own)
+    s3.put_object(Bucket=bucket, Key="cut", Body=b"old")
+    before, body = len(blobs(own)), random.Random(1).randbytes(300_000)
+    headers = signed(own, f"/{bucket}/cut", body)
+    for sent in (0, 1, 65_535, 65_536, 65_537, 200_000, len(body) - 1):
+        connection = http.client.HTTPConnection("127.0.0.1", own.port)
+        connection.putrequest("PUT", f"/{bucket}/cut", skip_host=True, skip_accept_encoding=True)
+        for name, value in {**headers, "Host": f"127.0.0.1:{own.port}", "Content-Length": str(len(body))}.items():
+            connection.putheader(name, value)
+        connection.endheaders(body[:sent])
+        connection.close()
+    assert settled(own, before)
+    assert read(s3, bucket, "cut") == b"old"
+
+
+def test_wrong_digests_leave_the_old_object(own: Running) -> None:
+    """An upload whose digest does not hold is refused, and neither row nor blob is left of it."""
+    s3, bucket = bucket_of(own)
+    s3.put_object(Bucket=bucket, Key="sum", Body=b"old")
+    before = len(blobs(own))
+    wrong: list[tuple[str, dict[str, str]]] = [
+        ("BadDigest", {"ContentMD5": "AAAAAAAAAAAAAAAAAAAAAA=="}), ("BadDigest", {"ChecksumCRC32": "AAAAAA=="}),
+        ("BadDigest", {"ChecksumSHA256": "A" * 43 + "="}), ("InvalidRequest", {"ChecksumCRC32": "short"}),
+    ]  # fmt: skip
+    for code, given in wrong:
+        with refused(code, 400):
+            s3.put_object(Bucket=bucket, Key="sum", Body=b"new", **given)
+    assert (read(s3, bucket, "sum"), settled(own, before)) == (b"old", True)
+
+
+def test_overwritten_and_deleted_objects_leave_no_blob(own: Running) -> None:
+    """A key that is written ten times and deleted takes no room; parts that were not used neither."""
+    s3, bucket = bucket_of(own)
+    before = len(blobs(own))
+    for number in range(10):
+        s3.put_object(Bucket=bucket, Key="k", Body=bytes([number]))
+    assert settled(own, before + 1)
+    s3.delete_object(Bucket=bucket, Key="k")
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    for body in (b"one", b"two"):
+        s3.upload_part(Bucket=bucket, Key="k", UploadId=upload, PartNumber=1, Body=body)
+    assert settled(own, before + 1)
+    s3.abort_multipart_upload(Bucket=bucket, Key="k", UploadId=upload)
+    assert settled(own, before)
+
+
+def test_a_full_disk_is_an_error_and_no_loss(own: Running) -> None:
+    """Where no room is left the request says so, the old object stays, and later writes work again."""
+    s3, bucket = bucket_of(own)
+    s3.put_object(Bucket=bucket, Key="full", Body=b"old")
+    before = len(blobs(own))
+    assert own.process is not None
+    workers = psutil.Process(own.process.pid).children(recursive=True)
+    limits = {worker.pid: resource.prlimit(worker.pid, resource.RLIMIT_FSIZE) for worker in workers}
+    for pid in limits:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (8 * MEGABYTE, limits[pid][1]))
+    try:
+        with refused("InsufficientStorage", 507):
+            s3.put_object(Bucket=bucket, Key="full", Body=bytes(12 * MEGABYTE))
+    finally:
+        for pid, limit in limits.items():
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
+    assert (read(s3, bucket, "full"), settled(own, before)) == (b"old", True)
+    s3.put_object(Bucket=bucket, Key="full", Body=b"new")
+    assert read(s3, bucket, "full") == b"new"
+
+
+def test_readers_of_what_is_overwritten_see_old_or_new(own: Running) -> None:
+    """While a key is written over and over, every read gives one whole body, never an error."""
+    s3, bucket = bucket_of(own)
+    bodies = [bytes([number]) * (70_000 + number) for number in range(8)]
+    s3.put_object(Bucket=bucket, Key="hot", Body=bodies[0])
+
+    def write(number: int) -> None:
+        s3.put_object(Bucket=bucket, Key="hot", Body=bodies[number % 8])
+
+    def look(_: int) -> bytes:
+        return read(s3, bucket, "hot")
+
+    with ThreadPoolExecutor(6) as pool:
+        writing, found = pool.map(write, range(60)), list(pool.map(look, range(60)))
+        list(writing)
+    assert set(found) <= set(bodies)
+
+
+def test_a_bucket_deleted_in_mid_upload_takes_nothing(own: Running) -> None:
+    """An upload that ends after its bucket has gone is refused, and leaves nothing."""
+    s3, bucket = bucket_of(own)
+    before, body = len(blobs(own)), bytes(200_000)
+    headers = signed(own, f"/{bucket}/late", body)
+    connection = http.client.HTTPConnection("127.0.0.1", own.port)
+    connection.putrequest("PUT", f"/{bucket}/late", skip_host=True, skip_accept_encoding=True)
+    for name, value in {**headers, "Host": f"127.0.0.1:{own.port}", "Content-Length": str(len(body))}.items():
+        connection.putheader(name, value)
+    connection.endheaders(body[:100_000])
+    time.sleep(0.2)
+    s3.delete_bucket(Bucket=bucket)
+    connection.send(body[100_000:])
+    answer = connection.getresponse()
+    assert (answer.status, b"NoSuchBucket" in answer.read(), settled(own, before)) == (404, True, True)
+    connection.close()
+
+
+def test_a_killed_server_keeps_what_it_acknowledged(tmp_path: Path) -> None:
+    """After kill -9 amid writes every acknowledged object is whole, no key shows half of one, and listings agree."""
+    bodies: dict[str, set[str]] = {}
+    sure: dict[str, str] = {}
+    lock, home = threading.Lock(), tmp_path / "home"
+    for life in range(2):
+        with Running(home) as server:
+            s3 = server.client("s3")
+            if life == 0:
+                s3.create_bucket(Bucket="lives")
+            stop = threading.Event()
+
+            def write(seed: int, client: Any = s3, life: int = life, stop: threading.Event = stop) -> None:
+                chance = random.Random(seed * 10 + life)
+                for _ in range(1000):
+                    if stop.is_set():
+                        return
+                    key, body = f"k{chance.randrange(20)}-{seed}", chance.randbytes(chance.choice((10, 1000, 200_000)))
+                    digest = hashlib.md5(body).hexdigest()
+                    with lock:
+                        bodies.setdefault(key, set()).add(digest)
+                    try:
+                        client.put_object(Bucket="lives", Key=key, Body=body)
+                    except (BotoCoreError, ClientError):
+                        return
+                    with lock:
+                        bodies[key] = {digest}
+                        sure[key] = digest
+
+            with ThreadPoolExecutor(4) as pool:
+                writing = [pool.submit(write, seed) for seed in range(4)]
+                time.sleep(0.7)
+                assert server.process is not None
+                server.process.send_signal(signal.SIGKILL)
+                stop.set()
+                for one in writing:
+                    one.result()
+    with Running(home) as server:
+        s3 = server.client("s3")
+        listed = keys(s3, "lives")
+        assert set(sure) <= set(listed)
+        for key in listed:
+            assert hashlib.md5(read(s3, "lives", key)).hexdigest() in bodies[key]
+    assert sure
