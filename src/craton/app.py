@@ -38,6 +38,7 @@ def serve(settings: Settings, on_ready: Callable[[server.Bound], None], kinds: s
     home = settings.home_path
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with hold_home(home) as run:
+        settle_secrets(settings)
         roots = root_credentials(root_keys(settings))
         check_root(settings)
         # A mistake in the configuration must end the start, not the first request.
@@ -61,6 +62,14 @@ def serve(settings: Settings, on_ready: Callable[[server.Bound], None], kinds: s
             on_ready(bound)
 
         return server.serve(listen, plan, run, supervision, ready)
+
+
+def settle_secrets(settings: Settings) -> None:
+    """Finish a rotation of secrets that was cut off, if there was one (`rotating`). Raises StoreError, OSError."""
+    if any(settings.home_path.glob("*.next")):
+        from craton.rotating import finish
+
+        finish(settings)
 
 
 def employed(settings: bytes, url: str, kinds: str, name: str) -> int:

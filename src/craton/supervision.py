@@ -51,7 +51,7 @@ from craton.infra.store.port import Store, StoreError
 from craton.infra.store.threaded import persistent
 from craton.infra.store.watch import StampWatch, StoreWatch, Watch, database_path
 from craton.models.catalog.local import LocalModel, boxed_models
-from craton.storing import check_shared_secret, place_of, shared_secret, store_url
+from craton.storing import ROOT_PURPOSE, check_shared_secret, place_of, root_is_shared, shared_secret, store_url
 
 T = TypeVar("T")
 
@@ -81,11 +81,9 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 def open_keyring(settings: Settings) -> Keyring:
     """The keys' own encryption; the root key is read when it is first needed."""
-    table, store = settings.file.kms, settings.file.store
-    if store.secret and not settings.ephemeral and not (table.root_key or table.endpoint_url):
-        # Several homes on one store open each other's keys.
-        return Keyring(lambda: RootKey(shared_secret(settings, "kms root key")))
-    return Keyring(lambda: load_root(settings.home_path, table))
+    if root_is_shared(settings):
+        return Keyring(lambda: RootKey(shared_secret(settings, ROOT_PURPOSE)))
+    return Keyring(lambda: load_root(settings.home_path, settings.file.kms))
 
 
 def check_root(settings: Settings) -> None:

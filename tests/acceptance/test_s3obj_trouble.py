@@ -91,7 +91,7 @@ def test_overwritten_and_deleted_objects_leave_no_blob(own: Running) -> None:
     s3, bucket = bucket_of(own)
     before = len(blobs(own))
     for number in range(10):
-        s3.put_object(Bucket=bucket, Key="k", Body=bytes([number]))
+        s3.put_object(Bucket=bucket, Key="k", Body=bytes([number]) * 9000)
     assert settled(own, before + 1)
     s3.delete_object(Bucket=bucket, Key="k")
     upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]

@@ -24,6 +24,7 @@ COMMANDS = {
     "models": "craton.cli.models:models",
     "keys": "craton.cli.keys:keys",
     "tls": "craton.cli.tls:tls",
+    "secret": "craton.cli.secret:secret",
     "audit": "craton.cli.audit:audit",
     "blobs": "craton.cli.blobs:blobs",
     "operations": "craton.cli.operations:operations",

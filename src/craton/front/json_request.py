@@ -38,6 +38,10 @@ class JsonDoor:
     def __call__(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> Coroutine[Any, Any, None]:
         return JsonRequest(self, scope, receive, send, self.app.clock.monotonic(), new_request_id()).serve()
 
+    def operation(self, scope: dict[str, Any]) -> Operation:
+        """What a request asks for. Raises UnknownOperationException."""
+        return self.protocol.route(scope["headers"].get(TARGET))
+
 
 class JsonRequest(msgspec.Struct, eq=False):
     """One request on its way through the steps."""
@@ -74,7 +78,7 @@ class JsonRequest(msgspec.Struct, eq=False):
         who = authenticate(signed, app.live.credentials, app.clock.now(), app.settings.region, door.verifier)
         if who.caller.auth != "sigv4":  # an API key of Bedrock's opens nothing here
             raise missing_token()
-        self.operation = operation = door.protocol.route(headers.get(TARGET))
+        self.operation = operation = door.operation(scope)
         self.call = call = Call(
             app, operation, who.caller, who.region, self.request_id, headers, self.started_at, door.report, scope
         )

@@ -35,6 +35,9 @@ from craton.front.s3_caller import Sender, sender
 _NO_BODY: Final = frozenset({204, 304})
 # Its checksum headers speak of the object that becomes whole, not of the document that is sent.
 _OF_THE_OBJECT: Final = frozenset({"CompleteMultipartUpload"})
+# What cannot be undone, or was always asked for it: the document comes with a digest.
+_DIGESTED: Final = frozenset({"DeleteObjects", "PutBucketCors", "PutBucketLifecycleConfiguration", "PutBucketTagging"})
+NO_DIGEST = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*"
 
 CorsOf = Callable[[str], Awaitable[list[dict[str, Any]]]]
 """The CORS rules of a bucket, none for one that has none or is not there."""
@@ -143,6 +146,8 @@ class S3Request(msgspec.Struct, eq=False):
         binding = door.protocol.bind(operation)
         given: bytes | Incoming = body
         if not binding.streams:
+            if operation.name in _DIGESTED and not body.is_digested:
+                raise s3_faults.fault("InvalidRequest", NO_DIGEST)
             given = await body.whole(MOST_DOCUMENT_BYTES) if binding.takes_body else b""
         request = binding.decode(labels, scope["query_string"], who.headers, given)
         return door.encoder.response(operation, await handler(call, request))

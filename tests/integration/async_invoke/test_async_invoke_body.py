@@ -17,7 +17,6 @@ import pytest
 from craton.aws.access.credentials import Principal
 from craton.features.async_invoke.invocation import COMPLETED, FAILED, IN_PROGRESS, INPUT, KIND, AsyncInvocation, Place
 from craton.infra.store.port import Resource
-from craton.workflows.async_invoke import asking
 from craton.workflows.async_invoke import body as life
 from craton.workflows.workflow import JobFailed
 from tests.fakes.batches import NOW, FakeClock, FakeS3, Killed, Perils
@@ -173,9 +172,8 @@ def test_the_reply_says_who_gave_it() -> None:
     assert world.told()["madeBy"] == {"standin": "local"}
 
 
-def test_a_model_that_refuses_ends_the_invocation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_refuses_ends_the_invocation() -> None:
     """The model's own message is the failure's; a throttle before it is waited for."""
-    monkeypatch.setattr(asking, "_PAUSE_FIRST_S", 0.001)
     world = World("reply", {"inputType": "text"})
     world.models.answers = [(429, b"{}"), (503, b"{}"), (400, b'{"message": "Too long."}')]
     assert world.run()

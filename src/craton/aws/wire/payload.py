@@ -78,6 +78,11 @@ class Incoming:
         """The algorithms that the client declared a value of, or announced a trailer for."""
         return (*self._checks.checksums, *self._checks.announced)
 
+    @property
+    def is_digested(self) -> bool:
+        """Whether the client states a digest of the body beside the one that its signature may hold."""
+        return self._checks.md5 is not None or bool(self.algorithms)
+
     def compute(self, algorithm: str) -> None:
         """Have a checksum computed that the client did not declare; before the iteration begins."""
         if algorithm not in self._sums:

@@ -106,7 +106,7 @@ class XmlBinding:
         try:
             found = self._slots.values(labels, query, _without_bad_dates(headers))
         except Fault as fault:
-            raise s3_faults.fault("InvalidArgument", fault.message) from None
+            raise self._unreadable(query) or s3_faults.fault("InvalidArgument", fault.message) from None
         given: dict[str, Any] = {}
         for name, value in found.items():
             member, check = self._checks[name]
@@ -120,6 +120,18 @@ class XmlBinding:
         for member in self._prefixed:
             given[attribute(member.name)] = _prefixed(member.wire.lower(), headers)
         return given
+
+    def _unreadable(self, query: bytes) -> Fault | None:
+        """What is wrong with a query in which something could not be read, if it is a number."""
+        given = binding.parse_query(query)
+        for slot in self._slots.queries:
+            if self._shapes[slot.member.shape].type == "integer" and slot.key in given:
+                text = given[slot.key][0]
+                try:
+                    slot.read(text)
+                except ValueError:
+                    return _no_number(slot.key, text[:256])
+        return None
 
     def _read_payload(self, member: Member, body: bytes | Incoming) -> Any:
         if self._kind == "blob" or not isinstance(body, bytes):
@@ -244,10 +256,16 @@ def _without_bad_dates(headers: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
 
 def _refused(member: Member, value: object) -> Fault:
     shown = str(value)[:256]
+    if isinstance(value, int) and member.location == "querystring":
+        return _no_number(member.wire, shown)
     code, message = _NO_SUCH_CHOICE.get(member.wire.lower(), ("InvalidArgument", "Invalid Argument"))
     if code == "InvalidArgument":
         return s3_faults.invalid_argument(message, member.wire, shown)
     return s3_faults.fault(code, message)
+
+
+def _no_number(name: str, value: str) -> Fault:
+    return s3_faults.invalid_argument(f"Provided {name} not an integer or within integer range", name, value)
 
 
 def _missing(member: Member) -> Fault:

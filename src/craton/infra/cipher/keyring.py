@@ -24,13 +24,13 @@ import msgspec
 
 from craton.infra.cipher import gcm
 from craton.infra.cipher.port import Tampered
-from craton.infra.cipher.root import RootKey
+from craton.infra.cipher.root import RootKey, mac_under
 
 MAGIC = b"CKM1"
 MOST_BLOB_BYTES = 6144
 _SALT_BYTES, _MAC_BYTES = 16, 16
 _MOST_OPENED = 256
-_USE_MATERIAL, _USE_BLOB = "kms material", "kms blob"
+USE_MATERIAL, USE_BLOB = "kms material", "kms blob"
 
 Rotation = Literal["", "AUTOMATIC", "ON_DEMAND"]
 
@@ -76,6 +76,8 @@ class Keyring:
         self._load = load
         # Material that was opened before, by what it is bound to and its sealed form: objects come by the thousand.
         self._opened: dict[tuple[bytes, bytes], bytes] = {}
+        self.earlier: tuple[bytes, ...] | None = None
+        """The keys of blobs' MACs under earlier root keys (`resealing`); None until somebody looked."""
 
     @cached_property
     def root(self) -> RootKey:
@@ -85,7 +87,7 @@ class Keyring:
     def new_material(self, arn: str, at: datetime, rotation: Rotation = "") -> Material:
         """Fresh material for the key with this ARN."""
         ident = secrets.token_hex(32)
-        sealed = self.root.seal(_USE_MATERIAL, secrets.token_bytes(gcm.KEY_BYTES), _bound(arn, ident))
+        sealed = self.root.seal(USE_MATERIAL, secrets.token_bytes(gcm.KEY_BYTES), bound_to(arn, ident))
         return Material(ident, at, sealed, rotation)
 
     def encrypt(self, arn: str, material: Material, plaintext: bytes, context: Mapping[str, str]) -> bytes:
@@ -97,7 +99,7 @@ class Keyring:
         salt = secrets.token_bytes(_SALT_BYTES)
         key = self._message_key(arn, material, salt)
         blob = head + salt + gcm.sealed(key, plaintext, head + authenticated(context))
-        return blob + self.root.mac(_USE_BLOB, blob)
+        return blob + self.root.mac(USE_BLOB, blob)
 
     def named(self, blob: bytes) -> Named:
         """Whose blob this is. Raises Tampered for what no keyring of this root key made, or what was changed since."""
@@ -105,7 +107,10 @@ class Keyring:
         least = end + _SALT_BYTES + gcm.OVERHEAD_BYTES + _MAC_BYTES
         if not blob.startswith(MAGIC) or not least <= len(blob) <= MOST_BLOB_BYTES:
             raise Tampered
-        if not hmac.compare_digest(blob[-_MAC_BYTES:], self.root.mac(_USE_BLOB, blob[:-_MAC_BYTES])):
+        said, mac = blob[:-_MAC_BYTES], blob[-_MAC_BYTES:]
+        if not hmac.compare_digest(mac, self.root.mac(USE_BLOB, said)) and not any(
+            hmac.compare_digest(mac, mac_under(key, said)) for key in self.earlier or ()
+        ):
             raise Tampered
         return msgspec.msgpack.decode(blob[len(MAGIC) + 1 : end], type=Named)
 
@@ -122,10 +127,10 @@ class Keyring:
         return gcm.opened(self._message_key(named.key_arn, material, salt), sealed, blob[:end] + authenticated(context))
 
     def _message_key(self, arn: str, material: Material, salt: bytes) -> bytes:
-        bound = _bound(arn, material.id)
+        bound = bound_to(arn, material.id)
         secret = self._opened.get((bound, material.sealed))
         if secret is None:
-            secret = self.root.open(_USE_MATERIAL, material.sealed, bound)
+            secret = self.root.open(USE_MATERIAL, material.sealed, bound)
             if len(self._opened) >= _MOST_OPENED:
                 self._opened.clear()
             self._opened[bound, material.sealed] = secret
@@ -137,5 +142,6 @@ def authenticated(context: Mapping[str, str]) -> bytes:
     return msgspec.msgpack.encode(sorted(context.items()))
 
 
-def _bound(arn: str, material_id: str) -> bytes:
+def bound_to(arn: str, material_id: str) -> bytes:
+    """What sealed material belongs to."""
     return f"{arn}/{material_id}".encode()

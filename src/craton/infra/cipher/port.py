@@ -18,7 +18,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from craton.infra.cipher.keyring import Keyring
+    from craton.infra.cipher.keyring import Keyring, Named
 
 NO_CONTEXT: Mapping[str, str] = {}
 SealedReader: TypeAlias = Callable[[int, int | None], AsyncGenerator[bytes]]
@@ -69,6 +69,10 @@ class Cipher(Protocol):
     @property
     def keyring(self) -> Keyring:
         """The keys' own encryption, for the operations of KMS."""
+        ...
+
+    async def named(self, blob: bytes) -> Named:
+        """Whose ciphertext this is, also of one from before the root key was rotated. Raises Tampered, RootUnavailable."""
         ...
 
     async def seal(

@@ -41,19 +41,20 @@ class RootKey:
 
     def seal(self, use: str, plaintext: bytes, aad: bytes) -> bytes:
         """Sealed for one use and bound to `aad`."""
-        return self.ident + gcm.sealed(self._key(use), plaintext, aad)
+        return self.ident + gcm.sealed(self.key_for(use), plaintext, aad)
 
     def open(self, use: str, data: bytes, aad: bytes) -> bytes:
         """Raises RootUnavailable where another root key sealed it, Tampered."""
         if not hmac.compare_digest(data[:_IDENT_BYTES], self.ident):
             raise RootUnavailable(OTHER_ROOT)
-        return gcm.opened(self._key(use), data[_IDENT_BYTES:], aad)
+        return gcm.opened(self.key_for(use), data[_IDENT_BYTES:], aad)
 
     def mac(self, use: str, data: bytes) -> bytes:
         """16 bytes that only this root key gives."""
-        return hmac.digest(self._key(use), data, hashlib.sha256)[:16]
+        return mac_under(self.key_for(use), data)
 
-    def _key(self, use: str) -> bytes:
+    def key_for(self, use: str) -> bytes:
+        """The key of one use."""
         key = self._keys.get(use)
         if key is None:
             key = self._keys[use] = gcm.derived(self._secret, b"craton root: " + use.encode())
@@ -61,6 +62,11 @@ class RootKey:
 
     def __repr__(self) -> str:
         return f"RootKey({self.ident.hex()})"
+
+
+def mac_under(key: bytes, data: bytes) -> bytes:
+    """16 bytes that only this key gives."""
+    return hmac.digest(key, data, hashlib.sha256)[:16]
 
 
 def check_table(kms: KmsTable) -> None:
@@ -92,12 +98,14 @@ def load_root(home: Path, table: KmsTable, environ: Mapping[str, str] | None = N
     if scheme == "env":
         if place not in environ:
             raise ConfigError(f"[kms] root_key: the environment variable {place} is not set")
-        return RootKey(_read(environ[place].encode(), f"the environment variable {place}"))
+        return RootKey(read_root(environ[place].encode(), f"the environment variable {place}"))
     if scheme == "file":
         path = Path(place).expanduser()
-        return RootKey(_read(_private(path), str(path)))
+        return RootKey(read_root(_private(path), str(path)))
     path = home / FILE_NAME
-    return RootKey(_read(read_or_create(path, base64.b64encode(secrets.token_bytes(gcm.KEY_BYTES)) + b"\n"), str(path)))
+    return RootKey(
+        read_root(read_or_create(path, base64.b64encode(secrets.token_bytes(gcm.KEY_BYTES)) + b"\n"), str(path))
+    )
 
 
 def _private(path: Path) -> bytes:
@@ -110,7 +118,8 @@ def _private(path: Path) -> bytes:
         raise ConfigError(f"[kms] root_key: {path} cannot be read: {error.strerror}") from error
 
 
-def _read(text: bytes, where: str) -> bytes:
+def read_root(text: bytes, where: str) -> bytes:
+    """The 32 bytes that a file or variable holds in base64. Raises ConfigError, which names `where`."""
     try:
         found = base64.b64decode(text.strip(), validate=True)
     except binascii.Error:

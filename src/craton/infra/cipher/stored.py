@@ -14,9 +14,10 @@ from typing import Protocol, TypeVar
 
 from craton.infra.cipher import envelope, gcm, rows
 from craton.infra.cipher.held import HeldKeys
-from craton.infra.cipher.keyring import Keyring, authenticated
-from craton.infra.cipher.port import NO_CONTEXT, NoSuchKey, SealedReader
+from craton.infra.cipher.keyring import Keyring, Named, authenticated
+from craton.infra.cipher.port import NO_CONTEXT, NoSuchKey, SealedReader, Tampered
 from craton.infra.cipher.ranged import open_range
+from craton.infra.cipher.resealing import earlier
 from craton.infra.store.port import AlreadyExists, Conflict, Reader, Transaction
 
 T = TypeVar("T")
@@ -55,6 +56,16 @@ class StoredCipher:
     @property
     def keyring(self) -> Keyring:
         return self._keyring
+
+    async def named(self, blob: bytes) -> Named:
+        try:
+            return self._keyring.named(blob)
+        except Tampered:
+            if self._keyring.earlier is not None:
+                raise
+        # Perhaps made under an earlier root key. Those change between two starts, so to look once is enough.
+        self._keyring.earlier = await self._storage.read(lambda reader: earlier(reader, self._keyring.root))
+        return self._keyring.named(blob)
 
     async def seal(
         self, account: str, purpose: str, key: str | None, plaintext: bytes,
@@ -125,7 +136,7 @@ class StoredCipher:
         return rows.renewed(transaction, self._keyring, key, now)
 
     async def _unwrapped(self, wrapped: bytes, bound: Mapping[str, str]) -> bytes:
-        named = self._keyring.named(wrapped)
+        named = await self.named(wrapped)
         where = rows.Place(named.account, named.region, f"key/{named.key_id}")
         key = await self._keys.find(where)
         return self._keyring.decrypt(key.usable().body.materials, wrapped, bound, named)

@@ -13,6 +13,7 @@ import os
 import secrets
 from pathlib import Path
 
+FILE_NAME = "secret"
 _SECRET_BYTES = 32
 
 
@@ -32,7 +33,12 @@ def read_or_create(path: Path, content: bytes) -> bytes:
 
 def home_secret(home: Path, purpose: str) -> bytes:
     """32 bytes that are the same for every process of a home and for each purpose different. Raises OSError."""
-    return derived(read_or_create(home / "secret", secrets.token_bytes(_SECRET_BYTES)), purpose)
+    return derived(root_secret(home), purpose)
+
+
+def root_secret(home: Path) -> bytes:
+    """The home's own secret, from which those for purposes are derived; made now if there is none. Raises OSError."""
+    return read_or_create(home / FILE_NAME, secrets.token_bytes(_SECRET_BYTES))
 
 
 def derived(root: bytes, purpose: str) -> bytes:

@@ -22,13 +22,15 @@ _PLACE_BYTES, _RANDOM_BYTES = 8, 16
 class Piece(msgspec.Struct, frozen=True, array_like=True):
     """One blob of an object: `size` in bytes before sealing; `number` of the part it came as, 0 for a whole object.
 
-    `checksum` is the part's own in base64, of the algorithm that the object's checksums name first.
+    `checksum` is the part's own in base64, of the algorithm that the object's checksums name first. A small object has
+    its sealed bytes here, and no blob ("").
     """
 
     blob: str
     size: int
     number: int = 0
     checksum: str = ""
+    sealed: bytes = b""
 
 
 class Sealing(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -85,7 +87,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def blobs(self) -> list[str]:
-        return [piece.blob for piece in self.pieces]
+        return [piece.blob for piece in self.pieces if piece.blob]
 
     @property
     def in_parts(self) -> bool:

@@ -13,7 +13,8 @@ from craton.infra.store.tables import METADATA, Text
 
 # Rows of a key are ordered by `place`: 0 for its first version, one less for each newer, so that the newest comes
 # first in a listing, whatever the clock said. `state` is 1 for what a request without a version sees, 2 if that is a
-# delete marker, 0 for all older. `size` of a marker is 0. `blobs` is a list of (blob id, size, …) in msgpack, `detail`
+# delete marker, 0 for all older. `size` of a marker is 0. `blobs` is a list of pieces in msgpack (blob id, size, …, or
+# the sealed bytes of a small object), `detail`
 # what only reads of the one object need.
 OBJECTS = Table(
     "objects",

@@ -179,6 +179,40 @@ MIGRATIONS: tuple[Migration, ...] = (
         "CREATE INDEX series_keys_by_space ON series_keys (space, made_ms)",
         "CREATE TABLE series_batches (name {text} NOT NULL PRIMARY KEY, taken BIGINT NOT NULL)",
     ),
+    (
+        # Metrics (infra.series.metrics_tables).
+        """CREATE TABLE metrics (
+            id {blob} NOT NULL PRIMARY KEY,
+            ident {blob} NOT NULL,
+            account {text} NOT NULL,
+            region {text} NOT NULL,
+            namespace {text} NOT NULL,
+            name {text} NOT NULL,
+            dimensions {text} NOT NULL,
+            unit {text} NOT NULL,
+            first_s BIGINT NOT NULL,
+            last_s BIGINT NOT NULL
+        )""",
+        "CREATE INDEX metrics_by_name ON metrics (account, region, namespace, name, ident, id)",
+        "CREATE INDEX metrics_by_last ON metrics (last_s)",
+        """CREATE TABLE metric_hours (
+            metric {blob} NOT NULL,
+            hour BIGINT NOT NULL,
+            step_s BIGINT NOT NULL,
+            samples DOUBLE PRECISION NOT NULL,
+            total DOUBLE PRECISION NOT NULL,
+            least DOUBLE PRECISION NOT NULL,
+            most DOUBLE PRECISION NOT NULL,
+            data {blob} NOT NULL,
+            PRIMARY KEY (metric, hour)
+        )""",
+        "CREATE INDEX metric_hours_by_age ON metric_hours (step_s, hour)",
+        """CREATE TABLE metric_writers (
+            name {text} NOT NULL PRIMARY KEY,
+            number BIGINT NOT NULL,
+            at_s BIGINT NOT NULL
+        )""",
+    ),
 )
 
 _VERSIONS = "CREATE TABLE schema_versions (version BIGINT NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)"

@@ -162,7 +162,7 @@ async def key_of(
             "Member must not be null"
         )
     with as_faults():
-        named = call.app.cipher.keyring.named(blob)
+        named = await call.app.cipher.named(blob)
     if named.region != call.region:
         raise invalid_ciphertext()
     need = Need(action=action, states=ONLY_ENABLED, aliases=True, context=context)

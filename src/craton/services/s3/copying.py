@@ -17,7 +17,7 @@ import msgspec
 from craton.aws.wire.checksums import Checksum
 from craton.aws.wire.s3_faults import fault, invalid_argument
 from craton.context import Call
-from craton.infra.objects.record import Detail, Part, Piece, Version, checksums_of, written
+from craton.infra.objects.record import Detail, Part, Version, checksums_of, written
 from craton.infra.store.port import moment_of
 from craton.services.operation import operation
 from craton.services.s3 import checksums, conditions, contents, described, gate, multipart, sealing, versions
@@ -102,7 +102,7 @@ async def copy_object(call: Call, req: CopyObjectRequest) -> CopyObjectOutput:
             gate.check(call, found.bucket, _tagging(found.source), found.source.key, of_connection(call))
     way = await sealing.for_write(call, bucket, req.Key, req)
     sums = _Sums(await _bytes(call, found, 0, found.version.size), req.ChecksumAlgorithm or _algorithm(found.version))
-    kept = await contents.keep(call, bucket, way, sums)
+    kept = await contents.whole(call, bucket, way, sums)
     new = Version(
         bucket=req.Bucket,
         key=req.Key.encode(),
@@ -112,7 +112,7 @@ async def copy_object(call: Call, req: CopyObjectRequest) -> CopyObjectOutput:
         etag=sums.etag,
         storage_class=said.storage_class,
         checksums=written(sums.values),
-        pieces=(Piece(kept.blob, kept.size),),
+        pieces=(kept,),
     )
     stored, record = await versions.commit(call, bucket, new, check)
     await versions.tell_made(call, bucket, "Copy", stored, record)

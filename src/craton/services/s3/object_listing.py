@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     )
 
 MOST: Final = 1000
-_SAFE: Final = "/!()*'-._~"
+_SAFE: Final = "/*-._~"
 BAD_TOKEN = "The continuation token provided is incorrect"  # noqa: S105 - a message
 _MOST_TOKEN = 4096
 
@@ -76,13 +76,18 @@ class Asked(msgspec.Struct, frozen=True):
         return members
 
 
-def of_request(req: Any, most: int | None) -> Asked:
-    """Raises InvalidArgument for a page of less than nothing."""
-    if most is not None and most < 0:
-        text = "Argument maxKeys must be an integer between 0 and 2147483647"
-        raise invalid_argument(text, "maxKeys", str(most))
-    limit = MOST if most is None else min(most, MOST)
+def of_request(req: Any, most: int | None, name: str = "maxKeys") -> Asked:
+    """What a listing is asked for; `name` is that of the parameter with the page's size. Raises InvalidArgument."""
+    limit = MOST if most is None else min(counted(most, name), MOST)
     return Asked((req.Prefix or "").encode(), (req.Delimiter or "").encode(), limit, req.EncodingType == "url")
+
+
+def counted(number: int, name: str) -> int:
+    """A number of a request that counts something. Raises InvalidArgument for less than nothing."""
+    if number < 0:
+        text = f"Argument {name} must be an integer between 0 and 2147483647"
+        raise invalid_argument(text, name, str(number))
+    return number
 
 
 @operation("s3", "ListObjectsV2")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from craton.aws.wire.payload import Incoming
 from craton.aws.wire.s3_faults import too_large
 from craton.context import Call
-from craton.infra.objects.record import Detail, Piece, Version, written
+from craton.infra.objects.record import Detail, Version, written
 from craton.services.operation import operation
 from craton.services.s3 import conditions, contents, gate, sealing, versions
 from craton.services.s3.condition_keys import given_by
@@ -37,7 +37,7 @@ async def put_object(call: Call, req: PutObjectRequest) -> PutObjectOutput:
     check = conditions.of_write(req.IfMatch, req.IfNoneMatch, req.Key)
     way = await sealing.for_write(call, bucket, req.Key, req)
     body = incoming(req.Body)
-    kept = await contents.keep(call, bucket, way, body)
+    kept = await contents.whole(call, bucket, way, body)
     new = Version(
         bucket=req.Bucket,
         key=req.Key.encode(),
@@ -47,7 +47,7 @@ async def put_object(call: Call, req: PutObjectRequest) -> PutObjectOutput:
         etag=body.md5.hex(),
         storage_class=said.storage_class,
         checksums=written(body.checksums),
-        pieces=(Piece(kept.blob, kept.size),),
+        pieces=(kept,),
     )
     stored, record = await versions.commit(call, bucket, new, check)
     await versions.tell_made(call, bucket, "Put", stored, record)

@@ -17,7 +17,7 @@ from craton.services.s3 import checksums, gate
 from craton.services.s3.condition_keys import given_by
 from craton.services.s3.multipart import find
 from craton.services.s3.naming import owner_of
-from craton.services.s3.object_listing import Asked, of_request
+from craton.services.s3.object_listing import Asked, counted, of_request
 from craton.services.s3.trouble import as_s3
 from craton.services.s3.versions import quoted
 
@@ -40,9 +40,9 @@ async def list_parts(call: Call, req: ListPartsRequest) -> ListPartsOutput:
         call, req.Bucket, "s3:ListMultipartUploadParts", req.Key, given=given_by(call, req),
         expected_owner=req.ExpectedBucketOwner,
     )  # fmt: skip
+    limit = MOST if req.MaxParts is None else min(counted(req.MaxParts, "max-parts"), MOST)
+    behind = counted(req.PartNumberMarker or 0, "part-number-marker")
     upload = await find(call, req)
-    limit = MOST if req.MaxParts is None else max(0, min(req.MaxParts, MOST))
-    behind = req.PartNumberMarker or 0
     with as_s3():
         found = await call.app.objects.read(
             lambda connection: uploads.parts(connection, upload.upload_id, behind, limit + 1)
@@ -72,7 +72,7 @@ async def list_multipart_uploads(call: Call, req: ListMultipartUploadsRequest) -
         call, req.Bucket, "s3:ListBucketMultipartUploads", given=given_by(call, req),
         expected_owner=req.ExpectedBucketOwner,
     )  # fmt: skip
-    asked = of_request(req, req.MaxUploads)
+    asked = of_request(req, req.MaxUploads, "max-uploads")
     marker, within = (req.KeyMarker or "").encode(), req.UploadIdMarker or None
     page = await _page(call, bucket.name, asked, asked.after(marker, within) if marker else Place())
     members = asked.shown(req, page)

@@ -20,7 +20,7 @@ from craton.workflows.workflow import Job, JobFailed
 _GOOD = 200
 _BUSY = frozenset({429, 503})
 TRIES = 12
-_PAUSE_FIRST_S, _PAUSE_MAX_S = 0.5, 30.0
+_PAUSE_FIRST_S, _PAUSE_MAX_S = 0.25, 30.0
 
 
 async def answered(models: ModelCaller, model_id: str, body: bytes) -> tuple[bytes, Mapping[bytes, bytes]]:

@@ -19,7 +19,7 @@ from craton.models.canon.video import Shot, VideoRequest
 from craton.models.providers import multipart
 from craton.models.providers.dial import open_transport
 from craton.models.providers.multipart import Part
-from craton.models.providers.transport import Limits, Transport
+from craton.models.providers.transport import Limits, Transport, TransportError
 from craton.workflows.async_invoke.films import fetched
 from craton.workflows.async_invoke.output import Output
 from craton.workflows.workflow import Job, JobFailed
@@ -30,6 +30,7 @@ _PAUSE_FIRST_S, _PAUSE_MAX_S = 0.5, 10.0
 _RUNNING = frozenset({"queued", "in_progress"})
 _PASSING = frozenset({408, 409, 429, 500, 502, 503, 504})
 _PATIENCE = 10
+_GOOD = 200
 
 
 class _Error(msgspec.Struct):
@@ -54,7 +55,7 @@ class Vendor:
         self._timeout_s = timeout_s
 
     async def asked(self, method: bytes, path: str, body: bytes = b"", kind: bytes = b"") -> bytes:
-        """A good answer's body. Raises JobFailed with the vendor's message, TransportError."""
+        """A good answer's body. Raises JobFailed with the vendor's message."""
         headers = (*self._key, *(((b"content-type", kind),) if kind else ()))
         pause_s = _PAUSE_FIRST_S
         for left in reversed(range(_PATIENCE)):

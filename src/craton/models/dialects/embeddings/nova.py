@@ -94,7 +94,7 @@ class Params(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 class Body(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     task_type: Literal["SINGLE_EMBEDDING", "SEGMENTED_EMBEDDING"]
     single_embedding_params: Params | None = None
-    segmented_embedding_params: msgspec.Raw | None = None
+    segmented_embedding_params: Any = None
     schema_version: str = "nova-multimodal-embed-v1"
 
 

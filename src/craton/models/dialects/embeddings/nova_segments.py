@@ -99,7 +99,7 @@ class Body(Object, kw_only=True):
     schema_version: Literal["nova-multimodal-embed-v1"] = "nova-multimodal-embed-v1"
     task_type: Literal["SINGLE_EMBEDDING", "SEGMENTED_EMBEDDING"]
     segmented_embedding_params: Params | None = None
-    single_embedding_params: msgspec.Raw | None = None
+    single_embedding_params: Any = None
 
 
 class Piece(msgspec.Struct, frozen=True):
