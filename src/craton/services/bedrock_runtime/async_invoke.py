@@ -33,10 +33,7 @@ from craton.infra.store.port import ClientToken, Query, Resource, Transaction, f
 from craton.models.catalog.rows import Model
 from craton.services import stored, tagging
 from craton.services.bedrock.invocation_jobs import reachable
-from craton.services.kms import asked
-from craton.services.kms.asked import ONLY_ENABLED, Need
 from craton.services.operation import operation
-from craton.services.s3 import gate
 
 if TYPE_CHECKING:
     from craton.aws.shapes.bedrock_runtime import (
@@ -213,6 +210,8 @@ async def check_place(call: Call, place: Place, ident: str) -> None:
 
     What lies in an S3 elsewhere is found out when the run writes there.
     """
+    from craton.services.s3 import gate  # S3 and KMS are loaded by the first who asks for them
+
     if call.app.settings.file.s3.endpoint_url:
         return
     keys: dict[str, Value] = {}
@@ -236,6 +235,9 @@ async def check_place(call: Call, place: Place, ident: str) -> None:
 
 async def check_key(call: Call, name: str) -> None:
     """Raise ValidationException for a key that S3 could not seal with for this caller."""
+    from craton.services.kms import asked
+    from craton.services.kms.asked import ONLY_ENABLED, Need
+
     need = Need(
         action="kms:GenerateDataKey", states=ONLY_ENABLED, aliases=True, context={},
         via=f"s3.{call.region}.amazonaws.com",

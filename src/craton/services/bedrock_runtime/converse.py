@@ -11,7 +11,7 @@ from craton.features.inference.rules import converse as converse_rules
 from craton.models.canon.events import BlockDelta, MessageStop, StreamEvent, StreamMetadata
 from craton.models.canon.reply import ConverseReply
 from craton.models.canon.request import ConverseRequest
-from craton.services.bedrock_runtime import frames
+from craton.services.bedrock_runtime import frames, linked
 from craton.services.operation import operation
 
 
@@ -45,6 +45,8 @@ async def converse(call: Call, req: ConverseRequest) -> ConverseReply:
     if resolved.router is not None:
         resolved = run.routed(resolved, req, streaming=False)
     plain = check(resolved, req, streaming=False)
+    if not plain and await linked.fetch(call, req):
+        check(resolved, req, streaming=False)  # what the links led to has to keep the rules as well
     reply = await run.converse(call, resolved, req, plain=plain)
     run.add_fields(call, resolved, req, reply)
     echoed(req, reply)
@@ -58,6 +60,8 @@ async def converse_stream(call: Call, req: ConverseRequest) -> EventStream:
     if resolved.router is not None:
         resolved = run.routed(resolved, req, streaming=True)
     plain = check(resolved, req, streaming=True)
+    if not plain and await linked.fetch(call, req):
+        check(resolved, req, streaming=True)
     events, _ = await run.converse_stream(call, resolved, req, plain=plain)
 
     def frame(event: StreamEvent) -> bytes:
