@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 
 from packaging.requirements import Requirement
 
-EXTRAS = ("local", "images", "rag", "documents", "postgres", "blobs", "proxy", "dev")
+EXTRAS = ("local", "images", "rag", "documents", "postgres", "blobs", "video", "proxy", "dev")
 
 
 def canonical(name: str) -> str:
