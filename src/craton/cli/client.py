@@ -20,7 +20,7 @@ _READ_TIMEOUT_S = 180
 
 
 def client(service: str, server: Running, key: RootKey) -> Any:
-    """A client for `bedrock` or `bedrock-runtime`. Changes this process's environment."""
+    """A client for any service. Changes this process's environment."""
     clear_environment()
     return boto3.client(
         service,

@@ -30,6 +30,7 @@ COMMANDS = {
     "operations": "craton.cli.operations:operations",
     "jobs": "craton.cli.jobs:jobs",
     "worker": "craton.cli.worker:worker",
+    "logs": "craton.cli.logs:logs",
     "targets": "craton.cli.targets:targets",
     "explain": "craton.cli.explain:explain",
     "doctor": "craton.cli.doctor:doctor",
