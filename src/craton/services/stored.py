@@ -80,15 +80,7 @@ async def create(
     `request` is what the token is held against, `check` looks at other rows in the same transaction. Raises
     ConflictException (name taken, token of another request), ServiceQuotaExceededException, and what `check` raises.
     """
-    claim = None
-    if token is not None:
-        claim = ClientToken(
-            account=call.account,
-            region=call.region,
-            operation=call.operation.name,
-            token=token,
-            request_hash=fingerprint(request),
-        )
+    claim = claimed(call, token, request)
 
     def work(transaction: Transaction) -> Resource:
         earlier = made_before(transaction, row, claim)
@@ -104,6 +96,19 @@ async def create(
 
     with faults(noun.shown):
         return await call.app.storage.write(work)
+
+
+def claimed(call: Call, token: str | None, request: object) -> ClientToken | None:
+    """A caller's token for this operation, with what it is held against."""
+    if token is None:
+        return None
+    return ClientToken(
+        account=call.account,
+        region=call.region,
+        operation=call.operation.name,
+        token=token,
+        request_hash=fingerprint(request),
+    )
 
 
 async def own(call: Call, arn: str, noun: Noun) -> Resource:

@@ -27,17 +27,14 @@ from craton.features.batch.job import (
 from craton.features.inference.routing.routes import Resolved, named_arn
 from craton.infra.store.port import (
     EPOCH,
-    ClientToken,
     Query,
     Reader,
     Resource,
     Transaction,
-    fingerprint,
-    made_before,
     select,
 )
 from craton.models.catalog.rows import id_needs_profile
-from craton.services import stored, tagging
+from craton.services import started, stored, tagging
 from craton.services.operation import operation
 from craton.services.passing import check_pass_role
 
@@ -122,7 +119,14 @@ async def create_model_invocation_job(
     await check_pass_role(call, req.roleArn, source_arn=row.arn)
     # A token is held against what was asked, not when.
     asked = (req.jobName, msgspec.structs.replace(body, expires_at=EPOCH))
-    made = await keep(call, row, req.clientRequestToken, asked, req.modelId)
+    made = await started.keep(
+        call,
+        row,
+        SHOWN,
+        token=req.clientRequestToken,
+        request=asked,
+        check=lambda transaction: check_quota(call, transaction, req.modelId),
+    )
     return {"jobArn": made.arn}
 
 
@@ -149,33 +153,6 @@ def body_of(call: Call, req: CreateModelInvocationJobRequest, resolved: Resolved
         token=req.clientRequestToken,
         tags=tags,
     )
-
-
-async def keep(call: Call, row: Resource, token: str | None, request: object, model_id: str) -> Resource:
-    """Keep the job and its run together, or find the job that the same token made."""
-    from craton.infra.jobs import runs  # with the SQL toolkit, which a server without jobs never loads
-
-    claim = None
-    if token is not None:
-        claim = ClientToken(
-            account=call.account,
-            region=call.region,
-            operation=call.operation.name,
-            token=token,
-            request_hash=fingerprint(request),
-        )
-
-    def work(transaction: Transaction) -> Resource:
-        earlier = made_before(transaction, row, claim)
-        if earlier is not None:
-            return earlier
-        check_quota(call, transaction, model_id)
-        made = transaction.create(row)
-        transaction.run(lambda connection: runs.enqueue(connection, made.arn, KIND, row.created_at))
-        return made
-
-    with stored.faults(SHOWN):
-        return await call.app.storage.keep(work)
 
 
 def check_quota(call: Call, store: Reader, model_id: str) -> None:
@@ -275,25 +252,19 @@ async def list_model_invocation_jobs(
 ) -> ListModelInvocationJobsResponse:
     """The newest first, unless it is asked otherwise."""
     call.authorize("bedrock:ListModelInvocationJobs", "*")
-    shape = stored.listing(
-        call, req.submitTimeAfter, req.submitTimeBefore, req.statusEquals, req.nameContains, req.sortOrder
-    )
-    query = Query(
-        kind=KIND,
-        account=call.account,
-        region=call.region,
+    page, token = await started.page(
+        call,
+        KIND,
+        SHOWN,
+        after=req.submitTimeAfter,
+        before=req.submitTimeBefore,
         status=req.statusEquals,
+        order=req.sortOrder,
+        limit=req.maxResults,
+        token=req.nextToken,
         name_contains=req.nameContains,
-        created_after=req.submitTimeAfter,
-        created_before=req.submitTimeBefore,
-        descending=req.sortOrder != "Ascending",
-        limit=req.maxResults or stored.DEFAULT_PAGE,
-        after=stored.opened(call, shape, req.nextToken),
     )
-    with stored.faults(SHOWN):
-        page = await call.app.storage.read(lambda store: store.list(query))
     answer: ListModelInvocationJobsResponse = {"invocationJobSummaries": [shown(row) for row in page.items]}
-    token = stored.issued(call, shape, page.after)
     if token is not None:
         answer["nextToken"] = token
     return answer

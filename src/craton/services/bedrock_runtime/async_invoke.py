@@ -29,9 +29,9 @@ from craton.features.async_invoke.invocation import (
 )
 from craton.features.inference import kinds
 from craton.features.inference.routing.routes import NO_ACCESS, foundation_model_arn, named_arn
-from craton.infra.store.port import ClientToken, Query, Resource, Transaction, fingerprint, made_before
+from craton.infra.store.port import Resource, Transaction
 from craton.models.catalog.rows import Model
-from craton.services import stored, tagging
+from craton.services import started, stored, tagging
 from craton.services.bedrock.invocation_jobs import reachable
 from craton.services.operation import operation
 
@@ -123,30 +123,14 @@ async def keep(call: Call, row: Resource, token: str | None, request: object, pl
     """Keep the invocation, its run and its input together, or find the invocation that the same token made."""
     from craton.infra.jobs import runs  # with the SQL toolkit, which a server without jobs never loads
 
-    claim = None
-    if token is not None:
-        claim = ClientToken(
-            account=call.account,
-            region=call.region,
-            operation=call.operation.name,
-            token=token,
-            request_hash=fingerprint(request),
-        )
     bound = runs.bound(row.arn, INPUT)
     content = msgspec.msgpack.encode(plain)
     sealed = await call.app.cipher.seal(call.account, runs.STEP_PURPOSE, None, content, bound, region=call.region)
 
-    def work(transaction: Transaction) -> Resource:
-        earlier = made_before(transaction, row, claim)
-        if earlier is not None:
-            return earlier
-        made = transaction.create(row)
-        transaction.run(lambda connection: runs.enqueue(connection, made.arn, KIND, row.created_at))
-        transaction.run(lambda connection: runs.give(connection, made.arn, INPUT, sealed, row.created_at))
-        return made
+    def give(transaction: Transaction) -> None:
+        transaction.run(lambda connection: runs.give(connection, row.arn, INPUT, sealed, row.created_at))
 
-    with stored.faults(SHOWN):
-        return await call.app.storage.keep(work)
+    return await started.keep(call, row, SHOWN, token=token, request=request, also=give)
 
 
 def checked_tags(given: list[tuple[str, str]]) -> tagging.Tags:
@@ -292,22 +276,18 @@ async def get_async_invoke(call: Call, req: GetAsyncInvokeRequest) -> GetAsyncIn
 async def list_async_invokes(call: Call, req: ListAsyncInvokesRequest) -> ListAsyncInvokesResponse:
     """The newest first, unless it is asked otherwise."""
     call.authorize("bedrock:ListAsyncInvokes", "*")
-    shape = stored.listing(call, req.submitTimeAfter, req.submitTimeBefore, req.statusEquals, req.sortOrder)
-    query = Query(
-        kind=KIND,
-        account=call.account,
-        region=call.region,
+    page, token = await started.page(
+        call,
+        KIND,
+        SHOWN,
+        after=req.submitTimeAfter,
+        before=req.submitTimeBefore,
         status=req.statusEquals,
-        created_after=req.submitTimeAfter,
-        created_before=req.submitTimeBefore,
-        descending=req.sortOrder != "Ascending",
-        limit=req.maxResults or stored.DEFAULT_PAGE,
-        after=stored.opened(call, shape, req.nextToken),
+        order=req.sortOrder,
+        limit=req.maxResults,
+        token=req.nextToken,
     )
-    with stored.faults(SHOWN):
-        page = await call.app.storage.read(lambda store: store.list(query))
     answer: ListAsyncInvokesResponse = {"asyncInvokeSummaries": [shown(row) for row in page.items]}
-    token = stored.issued(call, shape, page.after)
     if token is not None:
         answer["nextToken"] = token
     return answer

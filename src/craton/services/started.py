@@ -1,0 +1,79 @@
+"""Work that outlives its request: the row that says so and the run that does it, made together or found again.
+
+Owns what is the same for every such noun: one transaction for both, idempotency by client token, and pages by time of
+submission. It must not know any noun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from craton.context import Call
+from craton.infra.store.port import Page, Query, Resource, Transaction, made_before
+from craton.services import stored
+
+
+async def keep(
+    call: Call,
+    row: Resource,
+    shown: str,
+    *,
+    token: str | None,
+    request: object,
+    check: Callable[[Transaction], None] = lambda _: None,
+    also: Callable[[Transaction], None] = lambda _: None,
+) -> Resource:
+    """Keep a row and its run, or find the row that the same token made.
+
+    `request` is what the token is held against, `check` looks at other rows before, `also` adds to the run. Raises
+    ConflictException, and what `check` raises.
+    """
+    from craton.infra.jobs import runs  # with the SQL toolkit, which a server without jobs never loads
+
+    claim = stored.claimed(call, token, request)
+
+    def work(transaction: Transaction) -> Resource:
+        earlier = made_before(transaction, row, claim)
+        if earlier is not None:
+            return earlier
+        check(transaction)
+        made = transaction.create(row)
+        transaction.run(lambda connection: runs.enqueue(connection, made.arn, made.kind, row.created_at))
+        also(transaction)
+        return made
+
+    with stored.faults(shown):
+        return await call.app.storage.keep(work)
+
+
+async def page(
+    call: Call,
+    kind: str,
+    shown: str,
+    *,
+    after: datetime | None,
+    before: datetime | None,
+    status: str | None,
+    order: str | None,
+    limit: int | None,
+    token: str | None,
+    name_contains: str | None = None,
+) -> tuple[Page, str | None]:
+    """The caller's rows by time of submission, the newest first unless `order` is Ascending, and the next page's token."""
+    shape = stored.listing(call, after, before, status, name_contains, order)
+    query = Query(
+        kind=kind,
+        account=call.account,
+        region=call.region,
+        status=status,
+        name_contains=name_contains,
+        created_after=after,
+        created_before=before,
+        descending=order != "Ascending",
+        limit=limit or stored.DEFAULT_PAGE,
+        after=stored.opened(call, shape, token),
+    )
+    with stored.faults(shown):
+        found = await call.app.storage.read(lambda store: store.list(query))
+    return found, stored.issued(call, shape, found.after)
