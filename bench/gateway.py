@@ -1,11 +1,12 @@
 """Craton beside LiteLLM and nginx, in one run: the same fake upstream, the same load, CPU from /proc.
 
-    python bench/gateway.py [--seconds 5] [--rounds 3] [--litellm PYTHON]
+    python bench/gateway.py [--seconds 5] [--rounds 3] [--litellm PYTHON] [--principal POLICIES]
 
 The upstream is nginx answering a fixed OpenAI chat completion (and a long stream from a file), so that it costs next to
 nothing. Each gateway has one worker and is loaded by wrk at 64 connections; CPU is what the gateway's own processes
 spent (utime + stime), divided by the requests it answered. Latency is taken at one connection. Rounds are interleaved
-and medians shown, so that a machine that drifts does not favour anybody. What counts are the ratios.
+and medians shown, so that a machine that drifts does not favour anybody. What counts are the ratios. With `--principal
+20` the same server is asked by a user of 20 policies as well, and what that costs more is shown.
 """
 
 from __future__ import annotations
@@ -188,14 +189,14 @@ def wrk(script: Path, url: str, connections: int, seconds: float) -> tuple[int, 
     return requests, float(value) * {"us": 1, "ms": 1e3, "s": 1e6}[unit]
 
 
-def signed(url: str, body: bytes) -> dict[str, str]:
+def signed(url: str, body: bytes, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY) -> dict[str, str]:
     """The headers of a request as boto3 signs it."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
 
     request = AWSRequest("POST", url, data=body, headers={"Content-Type": "application/json"})
-    SigV4Auth(Credentials(ACCESS_KEY, SECRET_KEY), "bedrock", "us-east-1").add_auth(request)
+    SigV4Auth(Credentials(access_key, secret_key), "bedrock", "us-east-1").add_auth(request)
     return dict(request.headers.items())
 
 
@@ -224,6 +225,7 @@ class Bench:
         self.args = args
         self.upstream_port = free_port()
         self.gateways: list[Gateway] = []
+        self.user: Gateway | None = None
 
     def upstream(self) -> list[str]:
         (self.folder / "stream.txt").write_text(stream_file())
@@ -263,6 +265,15 @@ class Bench:
         self.gateways.append(
             Gateway("Craton", child.pid, converse, stream, signed(converse, body), body, body, signed(stream, body))
         )
+        if self.args.principal:
+            sys.path.insert(0, str(ROOT))
+            from bench.principal import STATEMENTS, user_with
+
+            keys = user_with(url, ACCESS_KEY, SECRET_KEY, self.args.principal, MODEL)
+            name = f"Craton, user of {self.args.principal} × {STATEMENTS} statements"
+            headers = signed(converse, body, *keys), signed(stream, body, *keys)
+            self.user = Gateway(name, child.pid, converse, stream, headers[0], body, body, headers[1])
+            self.gateways.append(self.user)
 
     def nginx_proxy(self, stack: ExitStack) -> None:
         port = free_port()
@@ -310,12 +321,14 @@ class Bench:
         self.gateways.append(Gateway("LiteLLM", child.pid, path, path, headers, sent, streamed, headers))
 
     def measure(self, gateway: Gateway) -> None:
-        script = lua(self.folder, gateway.name, gateway.headers, gateway.body)
+        script = lua(self.folder, gateway.name.replace(" ", "-"), gateway.headers, gateway.body)
         gateway.p50_us.append(wrk(script, gateway.url, 1, max(2, self.args.seconds // 2))[1])
         cpu, requests, seconds = self.loaded(gateway, script, gateway.url, 64, enough=200)
         gateway.cpu_us.append(cpu / requests * 1e6)
         gateway.rps.append(requests / seconds)
-        stream = lua(self.folder, f"{gateway.name}-stream", gateway.stream_headers, gateway.stream_body)
+        stream = lua(
+            self.folder, f"{gateway.name.replace(' ', '-')}-stream", gateway.stream_headers, gateway.stream_body
+        )
         cpu, requests, _ = self.loaded(gateway, stream, gateway.stream_url, 2, enough=3)
         gateway.chunk_us.append(cpu / (requests * STREAM_CHUNKS) * 1e6)
 
@@ -349,6 +362,10 @@ def table(bench: Bench, direct_us: float) -> str:
             f"{statistics.median(gateway.rps):,.0f} | {statistics.median(gateway.p50_us) - direct_us:,.0f} | "
             f"{statistics.median(gateway.chunk_us):.2f} | {pss_mib(gateway.pid):.0f} |"
         )
+    if bench.user is not None:
+        pairs = zip(bench.user.cpu_us, bench.gateways[0].cpu_us, strict=True)
+        more = statistics.median(mine - root for mine, root in pairs)
+        lines.append(f"\nThe user costs {more:+.1f} µs of CPU per request more than root (median of paired rounds).")
     return "\n".join(lines)
 
 
@@ -357,6 +374,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--litellm", default=str(ROOT / ".tools/litellm/bin/python"), help="Python of LiteLLM's venv")
+    parser.add_argument("--principal", type=int, default=0, metavar="POLICIES", help="ask as such a user as well")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         Path(name).chmod(0o755)

@@ -18,7 +18,18 @@ from pathlib import Path
 from craton.aws.wire.compile import attribute
 from craton.aws.wire.model import Member, Service, Shape, load
 
-SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime", "iam", "sts", "kms", "s3", "logs")
+SERVICES = (
+    "bedrock",
+    "bedrock-runtime",
+    "bedrock-agent",
+    "bedrock-agent-runtime",
+    "iam",
+    "sts",
+    "kms",
+    "s3",
+    "logs",
+    "cloudwatch",
+)
 TARGET = Path(__file__).parent.parent / "src" / "craton" / "aws" / "shapes"
 SIMPLE = {
     "string": "str",

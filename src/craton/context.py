@@ -20,6 +20,7 @@ from craton.aws.access.keys import NOTHING
 
 if TYPE_CHECKING:
     from craton.aws.access.credentials import Credentials, Principal
+    from craton.aws.access.record import News
     from craton.aws.access.variables import Keys
     from craton.aws.wire.model import Operation
     from craton.config import Settings
@@ -63,6 +64,10 @@ class Supervisor(Protocol):
 
     async def targets(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """What is known of the targets in every worker, `rows` being this one's; each row gets its `worker`."""
+        ...
+
+    async def calls(self, arn: str) -> News | None:
+        """What a principal called in any worker, as far as it was told of; None for nothing."""
         ...
 
     async def keep_response(self, account: str, ident: str, body: bytes) -> bool:
@@ -130,6 +135,7 @@ class App:
     blobs: Blobs = None  # type: ignore[assignment]  # likewise
     objects: Keeper = None  # type: ignore[assignment]  # likewise
     series: SeriesStore = None  # type: ignore[assignment]  # likewise
+    meter: Any = None  # features.metering.meter.Meter: counts invocations
 
 
 class Call(msgspec.Struct, eq=False):
@@ -137,8 +143,8 @@ class Call(msgspec.Struct, eq=False):
 
     `started_at` is in seconds of the monotonic clock; `report` takes an error that no caller may see. `scope` is the
     connection's, as ASGI has it. `asked` is the decoded request where it is audited. `speaks` names
-    the native schema of the request's body; "" is an AWS operation's own. `resolved` is the route that was asked for
-    and `used` what the answer counted, for who logs. What conditions of policies may ask is
+    the native schema of the request's body; "" is an AWS operation's own. `resolved` is the route that was asked for,
+    `named` how, `used` what the answer counted and `images` its pictures, for who logs and counts. What conditions of policies may ask is
     `aws.access.keys.Circumstances`.
     """
 
@@ -156,6 +162,8 @@ class Call(msgspec.Struct, eq=False):
     speaks: str = ""
     resolved: Any = None
     used: Any = None
+    named: str = ""
+    images: int = 0
 
     @property
     def account(self) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -52,12 +52,12 @@ def rotate_secret(settings: Settings, previous: str = "") -> Resealed:
     """Exchange the secret that seals access keys and sessions.
 
     The home's own is made anew. A configured one is new in the configuration, and `previous` names the old (`env:NAME`,
-    `file:PATH`, or HOME). Raises ConfigError for what does not fit together, HomeBusy never: the home is the caller's.
+    `file:PATH`, or HOME). Raises ConfigError for what does not fit together.
     """
     finish(settings)
     home = settings.home_path
     if settings.file.store.secret:
-        return _under(settings, _previous(settings, previous, "secret"), shared_root(settings))
+        return _under(settings, _previous(settings, previous, SECRET_FILE), shared_root(settings))
     if previous:
         raise ConfigError("[store] secret is not configured: the home's own needs no --previous")
     old = shared_root(settings)
@@ -110,7 +110,7 @@ def finish(settings: Settings) -> None:
 def _counts(store: Store, name: str, content: bytes) -> bool:
     """Whether the store is under this new secret."""
     if name == SECRET_FILE:
-        return is_marked(store, content)
+        return bool(is_marked(store, content))
     return keys_of_kms.is_under(store, _root(content, name))
 
 
@@ -123,7 +123,7 @@ def _under(settings: Settings, old: bytes, new: bytes) -> Resealed:
     def work(transaction: Transaction, now: datetime) -> Resealed:
         if is_marked(transaction, new):
             return Resealed()
-        if is_marked(transaction, old) is False:
+        if is_marked(transaction, old) is False:  # None where there is no mark
             raise ConfigError(_WRONG)
         users = keys_of_users.reseal(transaction, *sealers, now)
         kms = 0
@@ -137,7 +137,7 @@ def _under(settings: Settings, old: bytes, new: bytes) -> Resealed:
         return _changed(store, work)
 
 
-def _previous(settings: Settings, named: str, file: Literal["secret", "root.key"]) -> bytes:
+def _previous(settings: Settings, named: str, file: str) -> bytes:
     """The old secret's bytes. Raises ConfigError."""
     if named == HOME:
         path = settings.home_path / file

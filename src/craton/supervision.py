@@ -24,6 +24,7 @@ from craton.features.inference.routing.agreements import StoredAgreement
 from craton.features.inference.routing.retention import StoredMode
 from craton.features.invocations import terms
 from craton.features.invocations.terms import StoredTerms
+from craton.features.metering.tally import Tally
 from craton.infra.audit.keeper import Keeper
 from craton.infra.audit.log import Rules
 from craton.infra.cipher.keyring import Keyring
@@ -34,6 +35,7 @@ from craton.infra.compute.local import LocalModelHost
 from craton.infra.compute.port import ModelSpec
 from craton.infra.compute.sandbox import Sandbox
 from craton.infra.control.board import Board
+from craton.infra.control.called import Called
 from craton.infra.control.home import RunDir
 from craton.infra.control.models import model_methods
 from craton.infra.control.quota import Buckets, quota_methods
@@ -129,6 +131,9 @@ class Supervision:
         self._responses = KeptResponses()
         self._buckets = Buckets()
         self._board = Board()
+        self._called = Called()
+        self._tally = Tally(self._ask_opened, self._watch.exists)
+        self._counting: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._run = run
         self._foreman: Foreman | None = None
@@ -136,8 +141,13 @@ class Supervision:
     @property
     def methods(self) -> Methods:
         own = {"reset": self._reset, "refresh": self._refresh, "parcels": self._find_parcels}
-        kept = {**self._responses.methods, **self._board.methods, **quota_methods(self._buckets)}
-        kept.update(self._audit.methods)
+        kept = {
+            **self._responses.methods,
+            **self._board.methods,
+            **self._called.methods,
+            **quota_methods(self._buckets),
+        }
+        kept.update({**self._audit.methods, **self._tally.methods})
         return {**model_methods(self._host, self._spec), **kept, **own}
 
     async def start(self, control: ControlServer) -> None:
@@ -145,6 +155,7 @@ class Supervision:
             await self._ask(lambda: check_shared_secret(self._opened(), self._settings), _PATIENCE_S)
         await self._publish(control, _PATIENCE_S)
         self._looking = asyncio.create_task(self._look(control), name="store watch")
+        self._counting = asyncio.create_task(self._tally.run(), name="tally")
 
     def serve_jobs(self, spawn: Callable[[str], int], calendar: Sequence[Appointment]) -> None:
         """From now on there are workers for jobs whenever there is something to do; `spawn` makes one of a name."""
@@ -156,6 +167,9 @@ class Supervision:
             await self._foreman.stop()
         if self._looking is not None:
             self._looking.cancel()
+        if self._counting is not None:
+            self._counting.cancel()
+            await self._tally.keep()
         await self._host.close()
         await self._audit.close()
         self._reading.shutdown(wait=False, cancel_futures=True)
@@ -253,10 +267,13 @@ class Supervision:
         """`{}` → None once everything is as after a first start. Model processes stay: they hold no state."""
         self._responses.clear()
         self._buckets.reset()
+        await self._tally.clear()
+        self._called.clear()
         self._resets += 1  # by which workers know that what they hold of their own must go as well
         if self._watch.exists():
             await self._ask(lambda: self._opened().reset())
         await self._publish(call.server)
+        await self._tally.clear()  # what workers told before they took it up
 
     async def _spec(self, model_id: str) -> ModelSpec | None:
         model = self._models.get(model_id)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from craton import measuring
 from craton.aws.access.authority import Authority
 from craton.aws.access.credentials import AccessKey, Credentials
 from craton.aws.access.organization import Organization
@@ -35,6 +36,8 @@ from craton.features.inference.routing.prompt_router import StoredRouter
 from craton.features.inference.routing.retention import StoredMode
 from craton.features.inference.routing.routes import Routes
 from craton.features.inference.targets.report import rows as target_rows
+from craton.features.metering.line import MeterLine
+from craton.features.metering.meter import Meter
 from craton.front import log_doors, worker
 from craton.front.audited import Audit
 from craton.front.authenticate import VERIFIERS
@@ -135,6 +138,8 @@ class Worker:
         self.blobs = open_blobs(settings.file.blobs, settings.home_path, ephemeral=settings.ephemeral)
         app = replace(app, blobs=self.blobs, objects=Keeper(self.storage, self.blobs))
         app = replace(app, series=SealedSeries(self.storage, self.cipher, Reporter()))
+        self.meter = MeterLine(Meter(app.clock.now, app.clock.monotonic), control)
+        app = replace(app, meter=self.meter.meter)
         protocol = RestJson()
         operations = {(one.name, name): found for one in services for name, found in one.operations.items()}
         served = {
@@ -159,8 +164,10 @@ class Worker:
 
         self.vault.uses = KeyUses(self.storage, lambda: self.live.credentials, app.clock.now)
         self.vault.uses.verifiers += VERIFIERS
-        rooted = Rooted({**query_doors(app, report), **json_doors(app, report)}, pipeline)
+        metrics = {"monitoring": measuring.cloudwatch_door(app, audited, report)}
+        rooted = Rooted({**query_doors(app, report), **json_doors(app, report), **metrics}, pipeline)
         self.doors = Doors(app, pipeline, vendors, self.more_doors(settings), rooted, s3_way(pipeline, self.vault))
+        self.doors.metrics = measuring.prometheus_door(app, self.meter, control, report)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         return self.doors(scope, receive, send)
@@ -233,6 +240,7 @@ class Worker:
     def rewind(self) -> None:
         """Scripts and cassettes, what is known of targets, and quotas as at the start."""
         self.compiler.states.forget()
+        self.meter.meter.forget()
         if self.quota is not None:
             self.quota.forget()
         for script in self.scripts():
@@ -248,15 +256,19 @@ class Worker:
     def tell(self) -> None:
         """Begin to tell the supervisor what it wants to hear now and then."""
         self.resume_logs()
+        self.telling.append(asyncio.create_task(self.meter.run(), name="meter"))
         self.telling.append(asyncio.create_task(self.vault.uses.tell(), name="key uses"))
         self.telling.append(asyncio.create_task(self.supervisor.tell_uses(), name="control uses"))
         if self.settings.file.server.workers > 1:
             rows = lambda: msgspec.to_builtins(target_rows(self.live.routes, time.monotonic()))  # noqa: E731
             self.telling.append(asyncio.create_task(self.supervisor.tell_targets(rows), name="control targets"))
+            record = lambda: self.live.authority.record  # noqa: E731
+            self.telling.append(asyncio.create_task(self.supervisor.tell_calls(record), name="control calls"))
 
     async def close(self) -> None:
         for telling in self.telling:
             telling.cancel()
+        await self.meter.tell()
         for provider in self.compiler.providers.values():
             await provider.close()
         if self.ring is not None:
@@ -428,14 +440,15 @@ def s3_way(pipeline: Pipeline, vault: Vault) -> S3Way:
 
 def at_root() -> list[dict[str, str]]:
     """What each operation of the services at `/`, and of S3, is here."""
+    from craton.services.cloudwatch import all as cloudwatch
     from craton.services.kms import all as kms
     from craton.services.logs import all as logs
     from craton.services.query import HANDLERS
     from craton.services.s3 import all as s3
 
-    modules = [*HANDLERS.values(), kms.HANDLERS, s3.HANDLERS, logs.HANDLERS]
+    modules = [*HANDLERS.values(), kms.HANDLERS, s3.HANDLERS, logs.HANDLERS, cloudwatch.HANDLERS]
     labels = {key: label for handlers in modules for key, (label, _) in labelled(handlers).items()}
-    return operation_rows([load(name) for name in (*QUERY_SERVICES, "kms", "s3", "logs")], labels)
+    return operation_rows([load(name) for name in (*QUERY_SERVICES, "kms", "s3", "logs", "cloudwatch")], labels)
 
 
 def operation_rows(services: list[Service], labels: dict[tuple[str, str], Label]) -> list[dict[str, str]]:

@@ -49,6 +49,12 @@ def names(s3: Any, bucket: str, prefix: str = "") -> list[str]:
     return [one["Key"] for one in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())]
 
 
+def uri_of(found: dict[str, Any]) -> str:
+    """Where an invocation's results are."""
+    uri: str = found["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"]
+    return uri
+
+
 def manifest(s3: Any, found: dict[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = json.loads(
         read(s3, found["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"] + "/manifest.json")

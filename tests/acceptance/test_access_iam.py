@@ -271,6 +271,37 @@ def test_simulating_principals(server: Running, iam: Any) -> None:
     ).startswith("AccessDenied: ")
 
 
+def test_context_keys(server: Running, iam: Any) -> None:
+    """GetContextKeysFor…Policy: what conditions ask for and variables stand for, once each; not what looks like one."""
+    where = {
+        "StringEquals": {"aws:RequestedRegion": "us-east-1", "AWS:sourceip": "${aws:PrincipalTag/team}"},
+        "IpAddress": {"aws:SourceIp": "10.0.0.0/8"},
+    }
+    one = document(allow("s3:*", "arn:aws:s3:::b/${aws:username, 'nobody'}/${*}", Condition=where))
+    old = one.replace("2012-10-17", "2008-10-17")
+    keys = ["aws:username", "aws:RequestedRegion", "AWS:sourceip", "aws:PrincipalTag/team"]
+    assert iam.get_context_keys_for_custom_policy(PolicyInputList=[one])["ContextKeyNames"] == keys
+    found = iam.get_context_keys_for_custom_policy(PolicyInputList=[old])["ContextKeyNames"]
+    assert found == ["aws:RequestedRegion", "AWS:sourceip"]
+    user = User(server, iam, "keyed", allow("s3:*", Condition={"Bool": {"aws:SecureTransport": "true"}}))
+    found = iam.get_context_keys_for_principal_policy(PolicySourceArn=user.arn, PolicyInputList=[old])
+    assert found["ContextKeyNames"] == ["aws:SecureTransport", "aws:RequestedRegion", "AWS:sourceip"]
+    with_none = user.client("iam").get_context_keys_for_principal_policy
+    assert refused(with_none, PolicySourceArn=user.arn).startswith("AccessDenied: ")
+    assert refused(iam.get_context_keys_for_custom_policy, PolicyInputList=["{}"]).startswith("InvalidInput: ")
+
+
+def test_no_message_is_encoded_here(server: Running) -> None:
+    """DecodeAuthorizationMessage says so in AWS's words; mere federation and MFA are refused, not made up."""
+    sts = server.client("sts")
+    told = refused(sts.decode_authorization_message, EncodedMessage="abc")
+    assert told.startswith("InvalidAuthorizationMessageException: ")
+    assert refused(sts.get_federation_token, Name="bob").startswith("InvalidAction: ")
+    mfa = {"SerialNumber": f"arn:aws:iam::{ACCOUNT}:mfa/a", "TokenCode": "123456"}
+    assert refused(sts.get_session_token, **mfa).startswith("AccessDenied: ")
+    assert refused(server.client("iam").list_mfa_devices).startswith("InvalidAction: ")
+
+
 def test_api_keys_of_users(server: Running, iam: Any) -> None:
     """A user's long-term Bedrock API key does what the user may, with CallWithBearerToken besides, and ends with it."""
     bob = User(server, iam, "holder", allow("bedrock:ListFoundationModels"))

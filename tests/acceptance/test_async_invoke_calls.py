@@ -11,7 +11,20 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.acceptance.asynchronous import (
-    CANVAS, FILM, LITE, MARENGO, NOVA_EMBED, PAINTING, REEL, bucket, finished, manifest, names, read, to,
+    CANVAS,
+    FILM,
+    LITE,
+    MARENGO,
+    NOVA_EMBED,
+    PAINTING,
+    REEL,
+    bucket,
+    finished,
+    manifest,
+    names,
+    read,
+    to,
+    uri_of,
 )  # fmt: skip
 from tests.acceptance.identities import CONFIG, allow, document, user_key, with_key
 from tests.fakes import embedders
@@ -60,11 +73,6 @@ def done(runtime: Any, model: str, body: dict[str, Any], **more: Any) -> dict[st
     found = finished(runtime, arn)
     assert found["status"] == "Completed", found
     return found
-
-
-def uri_of(found: dict[str, Any]) -> str:
-    uri: str = found["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"]
-    return uri
 
 
 def test_an_image_model_takes_its_own_body(runtime: Any, s3: Any) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import av
@@ -13,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from PIL import Image
 
-from tests.acceptance.asynchronous import FILM, RAY, REEL, REEL_0, bucket, finished, manifest, names, read, to
+from tests.acceptance.asynchronous import FILM, RAY, REEL, REEL_0, bucket, finished, manifest, names, read, to, uri_of
 from tests.running import Running
 
 
@@ -52,7 +51,7 @@ def test_a_film_comes_as_aws_shows_it(runtime: Any, s3: Any) -> None:
     assert arn == f"arn:aws:bedrock:us-east-1:000000000000:async-invoke/{ident}"
     found = finished(runtime, arn)
     assert found["status"] == "Completed", found
-    uri = found["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"]
+    uri = uri_of(found)
     assert uri == f"s3://films/reel/{ident}"
     assert seen(read(s3, uri + "/output.mp4")) == ("h264", 1280, 720, 144, 6.0)
     assert found["modelArn"].endswith(f"foundation-model/{REEL}")
@@ -84,7 +83,7 @@ def test_shots_lie_beside_the_film(runtime: Any, s3: Any) -> None:
     arn = runtime.start_async_invoke(modelId=REEL, modelInput=body, outputDataConfig=to("films"))["invocationArn"]
     found = finished(runtime, arn)
     assert found["status"] == "Completed", found
-    uri = found["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"]
+    uri = uri_of(found)
     assert seen(read(s3, uri + "/output.mp4")) == ("h264", 1280, 720, 288, 12.0)
     first = read(s3, uri + "/shot_0001.mp4")
     assert seen(first)[3:] == seen(read(s3, uri + "/shot_0002.mp4"))[3:] == (144, 6.0)
@@ -103,7 +102,7 @@ def test_ray_has_the_ratio_that_was_asked(runtime: Any, s3: Any) -> None:
     ]
     found = finished(runtime, arn)
     assert found["status"] == "Completed", found
-    uri = found["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"]
+    uri = uri_of(found)
     assert seen(read(s3, uri + "/output.mp4")) == ("h264", 540, 960, 120, 5.0)
     assert not [name for name in names(s3, "films", "ray/") if "status" in name]
 
@@ -128,16 +127,3 @@ def test_a_malformed_input_is_refused_at_once(runtime: Any, model: str, change: 
         runtime.start_async_invoke(modelId=model, modelInput={**FILM, **change}, outputDataConfig=to("films"))
     assert refused.value.response["Error"]["Code"] == "ValidationException"
     assert message in refused.value.response["Error"]["Message"]
-
-
-def test_without_pyav_the_message_says_what_to_install(tmp_path: Path) -> None:
-    """A server without the extra fails the job, and says how to get it."""
-    (tmp_path / "lib" / "av").mkdir(parents=True)
-    (tmp_path / "lib" / "av" / "__init__.py").write_text("raise ImportError('not here')\n")
-    with Running(tmp_path / "home", env={"PYTHONPATH": str(tmp_path / "lib")}) as server:
-        bucket(server, "films")
-        runtime = server.client("bedrock-runtime")
-        started = runtime.start_async_invoke(modelId=REEL, modelInput=FILM, outputDataConfig=to("films"))
-        found = finished(runtime, started["invocationArn"])
-    assert found["status"] == "Failed"
-    assert "pip install 'craton[video]'" in found["failureMessage"]

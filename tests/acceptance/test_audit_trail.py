@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from craton.infra.audit.verify import lines, verify
+from tests.acceptance.door_keys import short_term
 from tests.acceptance.serving import GPT, Served, serving
 
 CANARY = "canary-7f3a9c"
@@ -90,15 +93,15 @@ def test_who_is_refused_stands_in_it(served: Served) -> None:
     assert not events(home, "ListPromptRouters")
 
 
-def wait_for(home: Path, name: str) -> dict[str, Any]:
-    """The first such record; reads are kept within a moment."""
-    import time
-
+def wait_for(home: Path, name: str, count: int = 1, **members: str) -> dict[str, Any]:
+    """The first of so many such records; reads are kept within a moment."""
     end = time.monotonic() + 10
-    while not events(home, name):
+    while True:
+        found = [one for one in events(home, name) if members.items() <= one.items()]
+        if len(found) >= count:
+            return found[0]
         assert time.monotonic() < end, f"no {name}"
         time.sleep(0.05)
-    return events(home, name)[0]
 
 
 def test_the_use_of_models_names_the_model_and_nothing_said(served: Served) -> None:
@@ -113,6 +116,22 @@ def test_the_use_of_models_names_the_model_and_nothing_said(served: Served) -> N
         found = wait_for(home, name)
         assert (found["requestParameters"]["modelId"], found["eventCategory"]) == (GPT, "Data")
     assert "errorCode" in wait_for(home, "InvokeModel")
+    assert CANARY not in json.dumps(records(home))
+
+
+def test_a_vendors_door_names_the_model_too(served: Served) -> None:
+    """Of what OpenAI's and Anthropic's clients call, and nothing of what they say."""
+    home, url = served.server.home, served.server.url
+    asked = {"model": GPT, "max_tokens": 5, "messages": [{"role": "user", "content": CANARY}]}
+    headers = {"content-type": "application/json", "x-api-key": short_term(), "user-agent": "at-a-door"}
+    for path in ("/v1/chat/completions", "/v1/messages"):
+        request = urllib.request.Request(url + path, json.dumps(asked).encode(), headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert answer.status == 200
+    served.client("iam").create_group(GroupName="after-the-doors")
+    wait_for(home, "Converse", 2, userAgent="at-a-door")
+    found = [one for one in events(home, "Converse") if one["userAgent"] == "at-a-door"]
+    assert [one["requestParameters"] for one in found] == [{"modelId": GPT}] * 2
     assert CANARY not in json.dumps(records(home))
 
 

@@ -70,7 +70,7 @@ def test_a_damaged_object_is_an_error_and_the_scrub_finds_it(tmp_path: Path) -> 
     with Running(home) as server:
         s3 = server.client("s3")
         s3.create_bucket(Bucket=BUCKET)
-        s3.put_object(Bucket=BUCKET, Key="object", Body=b"content")
+        s3.put_object(Bucket=BUCKET, Key="object", Body=b"content" * 2000)
         [path] = (home / "blobs").rglob("*.blob")
         whole = path.read_bytes()
         path.write_bytes(whole[:100] + bytes((whole[100] ^ 1,)) + whole[101:])

@@ -71,8 +71,16 @@ class Audit:
             call.caller,
             about,
             call.now(),
-            request=call.asked,
+            request=asked_at_door(call) if call.asked is None else call.asked,
             response=response,
             fault=fault,
             home=call.app.settings.account,
         )
+
+
+def asked_at_door(call: Call) -> Any:
+    """What of a request at a vendor's door has AWS's name: the model, or the ARN of the profile or router before it."""
+    found = call.resolved
+    if found is None:
+        return None
+    return {"modelId": found.route.model_id if len(found.resources) == 1 else found.resources[0]}

@@ -101,6 +101,8 @@ class DoorRequest(msgspec.Struct, eq=False):
             body = await http.read(self.receive, headers.get(b"content-length"), limits.max_body_bytes)
             answer = await self.handle(headers, body)
             if isinstance(answer, Whole):
+                if self.call is not None and self.app.meter is not None:
+                    self.app.meter.served(self.call)
                 await http.answer(self.send, 200, [JSON, *self.common()], answer.body)
             else:
                 await self.stream(answer.frames)
@@ -146,12 +148,17 @@ class DoorRequest(msgspec.Struct, eq=False):
 
     async def stream(self, pieces: AsyncGenerator[bytes]) -> None:
         """Pieces as they come; a reader that stops or leaves ends the upstream through `aclose`."""
-        async with aclosing(pieces) as frames:
-            headers = [*EVENT_STREAM, *self.common()]
-            await self.send({"type": "http.response.start", "status": 200, "headers": headers})
-            async for frame in frames:
-                await self.send({"type": "http.response.body", "body": frame, "more_body": True})
-            await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+        begun_at = self.app.clock.monotonic()
+        try:
+            async with aclosing(pieces) as frames:
+                headers = [*EVENT_STREAM, *self.common()]
+                await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+                async for frame in frames:
+                    await self.send({"type": "http.response.body", "body": frame, "more_body": True})
+                await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            if self.call is not None and self.app.meter is not None:
+                self.app.meter.served(self.call, begun_at)
 
     def common(self) -> list[tuple[bytes, bytes]]:
         """The request's id under the vendor's name and AWS's, and what the call has to tell."""
@@ -169,5 +176,7 @@ class DoorRequest(msgspec.Struct, eq=False):
     async def refuse(self, fault: Fault) -> None:
         if self.call is not None and self.app.audit is not None:
             self.app.audit.refused(self.call, fault)
+        if self.call is not None and self.app.meter is not None:
+            self.app.meter.failed(self.call, fault)
         status, body = self.shape.error(fault, self.request_id)
         await http.answer(self.send, status, [JSON, *wait_headers(fault), *self.common()], body)

@@ -1,7 +1,7 @@
 """Craton's own paths beside the AWS operations: `/health`, `/craton/operations` and the like, the vendors' doors.
 
 `/health`, and a HEAD for the root of a door, are open to everybody; `/craton/operations` and `/craton/targets` to the
-machine itself, else it needs a signature; `/craton/explain` always needs one; `/craton/reset` exists only on an
+machine itself, else it needs a signature, as does `/metrics`; `/craton/explain` always needs one; `/craton/reset` exists only on an
 ephemeral server and only for the machine itself (DESIGN, part 7).
 """
 
@@ -22,6 +22,9 @@ Door = Callable[[dict[str, Any], http.Receive, http.Send], Coroutine[Any, Any, N
 JSON = (b"content-type", b"application/json")
 # Where the vendors' doors are (`vendor_doors`).
 VENDORS = ("/v1/", "/openai/v1/", "/anthropic/v1/")
+# Where operations by RPC v2 CBOR are (`cloudwatch_request`).
+RPC = "/service/"
+_APART = (*VENDORS, RPC)
 
 
 def from_loopback(scope: dict[str, Any]) -> bool:
@@ -64,6 +67,9 @@ class Doors:
         }
         # Open to every address, since it asks for a signature itself.
         self.open["POST", "/craton/explain"] = self.explain
+        self.metrics: Callable[[], Door] | None = None
+        self.open["GET", "/metrics"] = self.show_metrics
+        self.rooted = rooted
         if rooted is not None:
             self.open.update({("GET", "/"): rooted, ("POST", "/"): rooted})
         if app.settings.ephemeral:
@@ -76,8 +82,9 @@ class Doors:
         path = scope["path"]
         if self.s3 is not None and self.s3.takes(scope, self.paths):
             return self.s3.door()(scope, receive, send)
-        if path.startswith(VENDORS):
-            return self.vendors()(scope, receive, send)
+        if path.startswith(_APART):
+            rpc = self.rooted if path.startswith(RPC) else None
+            return (rpc or self.vendors())(scope, receive, send)
         if path in self.paths:  # few are: most requests are AWS's
             key = (scope["method"], path)
             door = self.own.get(key) if from_loopback(scope) else None
@@ -104,6 +111,10 @@ class Doors:
         from craton.front.explain_door import ExplainDoor  # most servers are never asked
 
         await ExplainDoor(self.app, self.pipeline.report)(scope, receive, send)
+
+    async def show_metrics(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
+        """Open to the machine itself, else signed, which its door sees to."""
+        await (self.pipeline if self.metrics is None else self.metrics())(scope, receive, send)
 
     async def reset(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
         await self.app.supervisor.reset()

@@ -45,7 +45,7 @@ class ExplainDoor:
         try:
             headers = scope["headers"]
             body = await http.read(receive, headers.get(b"content-length"), _LARGEST)
-            told = self.answer(self.call(scope, headers, body, request_id), body)
+            told = await self.answer(self.call(scope, headers, body, request_id), body)
             await self.send(send, 200, msgspec.json.encode(told), request_id)
         except Fault as fault:
             await self.refuse(send, fault, request_id)
@@ -66,7 +66,7 @@ class ExplainDoor:
             authorize_key(call)
         return call
 
-    def answer(self, call: Call, body: bytes) -> dict[str, Any]:
+    async def answer(self, call: Call, body: bytes) -> dict[str, Any]:
         try:
             asked = msgspec.json.decode(body or b"{}", type=why.Asked)
         except msgspec.ValidationError as error:
@@ -75,7 +75,13 @@ class ExplainDoor:
             raise serialization("The body is not JSON.") from None
         if not why.is_oneself(call.caller, asked.who):
             call.authorize(why.ACTION, asked.who)
-        return why.answer(call.app.live.authority, call, asked)
+        authority = call.app.live.authority
+        whom = why.whom_of(authority, call, asked)
+        if asked.draft and self.app.settings.file.server.workers > 1:
+            # What other workers saw joins this one's record.
+            heard = await self.app.supervisor.calls(why.recorded_as(whom))
+            authority.record.hear(() if heard is None else (heard,))
+        return why.answer(authority, call, asked, whom)
 
     async def refuse(self, send: http.Send, fault: Fault, request_id: str) -> None:
         body = msgspec.json.encode({fault.message_key: fault.message})

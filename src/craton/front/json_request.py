@@ -42,6 +42,10 @@ class JsonDoor:
         """What a request asks for. Raises UnknownOperationException."""
         return self.protocol.route(scope["headers"].get(TARGET))
 
+    def opened(self, headers: dict[bytes, bytes], body: bytes) -> bytes:
+        """A body as the protocol reads it, which is as it was sent and signed."""
+        return body
+
 
 class JsonRequest(msgspec.Struct, eq=False):
     """One request on its way through the steps."""
@@ -86,7 +90,7 @@ class JsonRequest(msgspec.Struct, eq=False):
         if handler is None:
             call.authorize(f"{operation.service}:{operation.name}", "*")
             raise not_built(operation)
-        return await handler(call, door.protocol.decode(operation, body))
+        return await handler(call, door.protocol.decode(operation, door.opened(headers, body)))
 
     async def answer(self, value: Any) -> None:
         assert self.operation is not None  # noqa: S101 - a handler answered

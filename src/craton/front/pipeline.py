@@ -140,19 +140,27 @@ class Request(msgspec.Struct, eq=False):
             await self.answer_stream(call, result)
             return
         encoded, send = self.pipeline.protocol.encode_response(call.operation, result), self.send
+        if call.app.meter is not None:
+            call.app.meter.served(call)
         headers = [*encoded.headers, *self.common(call), (b"content-length", b"%d" % len(encoded.body))]
         await send({"type": "http.response.start", "status": encoded.status, "headers": headers})
         await send({"type": "http.response.body", "body": encoded.body})
 
     async def answer_stream(self, call: Call, stream: EventStream) -> None:
         """Frames as they come; a reader that stops or leaves ends the upstream through `aclose`."""
-        async with aclosing(stream.frames) as frames:
-            encoded, send = self.pipeline.protocol.encode_response(call.operation, stream.value), self.send
-            headers = [*encoded.headers, *self.common(call)]
-            await send({"type": "http.response.start", "status": encoded.status, "headers": headers})
-            async for frame in frames:
-                await send({"type": "http.response.body", "body": frame, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        meter = call.app.meter
+        begun_at = call.app.clock.monotonic() if meter is not None else 0.0
+        try:
+            async with aclosing(stream.frames) as frames:
+                encoded, send = self.pipeline.protocol.encode_response(call.operation, stream.value), self.send
+                headers = [*encoded.headers, *self.common(call)]
+                await send({"type": "http.response.start", "status": encoded.status, "headers": headers})
+                async for frame in frames:
+                    await send({"type": "http.response.body", "body": frame, "more_body": True})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            if meter is not None:
+                meter.served(call, begun_at)
 
     def common(self, call: Call) -> list[tuple[bytes, bytes]]:
         return [(b"x-amzn-requestid", self.request_id.encode()), *call.response_headers]
@@ -161,6 +169,8 @@ class Request(msgspec.Struct, eq=False):
         call = self.call
         if call is not None and call.app.audit is not None:
             call.app.audit.refused(call, fault)
+        if call is not None and call.app.meter is not None:
+            call.app.meter.failed(call, fault)
         encoded = encode_error(None if call is None else call.operation, fault, self.request_id)
         await http.answer(self.send, encoded.status, list(encoded.headers), encoded.body)
 

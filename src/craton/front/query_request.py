@@ -43,6 +43,10 @@ class QueryDoor:
     def __call__(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> Coroutine[Any, Any, None]:
         return QueryRequest(self, scope, receive, send, self.app.clock.monotonic(), new_request_id()).serve()
 
+    def read(self, scope: dict[str, Any], headers: dict[bytes, bytes], body: bytes) -> Form:
+        """What a request's query and body say. Raises Fault."""
+        return read_form(scope["method"], scope["query_string"], headers.get(b"content-type", b""), body)
+
 
 class QueryRequest(msgspec.Struct, eq=False):
     """One request on its way through the steps."""
@@ -92,7 +96,7 @@ class QueryRequest(msgspec.Struct, eq=False):
         """The form, or why there is none: nobody is told that before saying who asks."""
         scope = self.scope
         try:
-            return read_form(scope["method"], scope["query_string"], headers.get(b"content-type", b""), body)
+            return self.door.read(scope, headers, body)
         except Fault as fault:
             return fault
 

@@ -10,6 +10,7 @@ from craton.services.iam import (
     account_details,
     attachments,
     boundaries,
+    context_keys,
     credentials,
     groups,
     inline_policies,
@@ -27,6 +28,6 @@ from craton.services.sts import assume_role, caller, session_token, web_identity
 
 HANDLERS: dict[str, tuple[ModuleType, ...]] = {
     "iam": (users, groups, roles, role_trust, access_keys, policies, policy_versions, policy_entities, inline_policies,
-            attachments, boundaries, tags, credentials, oidc_providers, account, account_details, simulate),
+            attachments, boundaries, tags, credentials, oidc_providers, account, account_details, simulate, context_keys),
     "sts": (caller, assume_role, session_token, web_identity),
 }  # fmt: skip

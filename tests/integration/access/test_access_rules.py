@@ -181,18 +181,19 @@ def test_jobs_pass_a_role(scene: Scene) -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/batch"
     body = {
         "jobName": "j",
+        "customModelName": "m",
         "roleArn": role,
-        "modelId": HAIKU,
-        "inputDataConfig": {"s3InputDataConfig": {"s3Uri": "s3://b/i"}},
-        "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": "s3://b/o"}},
+        "baseModelIdentifier": HAIKU,
+        "trainingDataConfig": {"s3Uri": "s3://bucket/in"},
+        "outputDataConfig": {"s3Uri": "s3://bucket/out"},
     }
-    create = allow("bedrock:CreateModelInvocationJob", FM)
+    create = allow("bedrock:CreateModelCustomizationJob")
     scene.grant(create)
-    told = scene.ask("POST", "/model-invocation-job", body).json["Message"]
+    told = scene.ask("POST", "/model-customization-jobs", body).json["Message"]
     assert told.startswith(f"User: {BOB} is not authorized to perform: iam:PassRole on resource: {role} because")
     passed = allow("iam:PassRole", role, Condition={"StringEquals": {"iam:PassedToService": "bedrock.amazonaws.com"}})
     scene.grant(create, passed)
-    assert "not implemented" in scene.ask("POST", "/model-invocation-job", body).json["message"]
+    assert "not implemented" in scene.ask("POST", "/model-customization-jobs", body).json["message"]
 
 
 def test_what_is_not_built_is_judged_on_what_it_names(scene: Scene) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -61,6 +62,7 @@ class World:
 
     def __init__(self, task: str, plain: object) -> None:
         self.s3, self.models, self.clock = FakeS3(), Models(), FakeClock()
+        self.stopping = False
         self.steps = {INPUT: msgspec.msgpack.encode(msgspec.json.encode(plain))}
         body = AsyncInvocation(
             model_id="m.m", model_arn="arn", called="m.m", schema="amazon.nova-embed", task=task,  # type: ignore[arg-type]
@@ -104,6 +106,10 @@ class Job:
             clock=world.clock, on_behalf=lambda principal: principal, s3=lambda credentials: world.s3,
             models=lambda credentials: world.models,
         )  # fmt: skip
+
+    async def stop_asked(self) -> None:
+        if not self.world.stopping:
+            await asyncio.Event().wait()
 
     async def row(self) -> Resource:
         return self.world.row
@@ -158,7 +164,7 @@ def test_segments_end_behind_words_and_count_characters() -> None:
     assert [line["segmentMetadata"]["segmentIndex"] for line in lines] == list(range(len(lines)))
     assert spans[0][0] == 0
     assert spans[-1][1] == len(WORDS)
-    assert all(one[1] == other[0] for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one[1] == other[0] for one, other in pairwise(spans))
     assert all(stop - start <= 800 and (WORDS[stop - 1] == " " or stop == len(WORDS)) for start, stop in spans)
     result = json.loads(world.s3.objects[f"there/{IDENT}/segmented-embedding-result.json"])
     uri = f"s3://out/there/{IDENT}/embedding-text.jsonl"
@@ -188,3 +194,11 @@ def test_a_lost_input_is_said() -> None:
     world.steps.clear()
     assert world.run()
     assert "Start it again" in (world.row.read(AsyncInvocation).message or "")
+
+
+def test_a_stopped_invocation_fails_and_says_so() -> None:
+    """Whoever runs the server may end an invocation; what was under way is given up."""
+    world = World("reply", {"inputType": "text"})
+    world.stopping = True
+    assert world.run()
+    assert (world.row.status, world.row.read(AsyncInvocation).message) == (FAILED, life.STOPPED)

@@ -276,8 +276,8 @@ class Counting:
         counting = self
 
         class Counted:
-            def execute(self, statement: Any) -> list[Any]:
-                rows = connection.execute(statement).all()
+            def execute(self, statement: Any, values: dict[str, Any]) -> list[Any]:
+                rows = connection.execute(statement, values).all()
                 counting.rows += len(rows)
                 return list(rows)
 

@@ -387,3 +387,34 @@ def test_embeddings_are_recorded_too(tmp_path: Path) -> None:
 
 async def _embed(provider: Any, request: EmbedRequest) -> Any:
     return await provider.embed(request, attempt())
+
+
+KEY = "a key of thirty-two characters or more"
+
+
+def test_with_a_key_a_cassette_is_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of what was said is in the file; with the key it plays and goes on, without it or with another it does not."""
+    path = tmp_path / "c.jsonl"
+    monkeypatch.setenv("CRATON_CASSETTE_KEY", KEY)
+    ask(recorder(path, reply({"text": "plum"}))[0], "the secret word")
+    assert b"plum" not in path.read_bytes()
+    assert b"secret" not in path.read_bytes()
+    provider, _ = recorder(path, B, mode="new_episodes")
+    assert ask(provider, "the secret word", "another") == ["plum", "b"]
+    assert ask(recorder(path, mode="none")[0], "another") == ["b"]
+    before = path.read_bytes()
+    for key in ("", KEY + "!", "short"):
+        monkeypatch.setenv("CRATON_CASSETTE_KEY", key)
+        with pytest.raises(Exception, match=r"sealed|Tampered|fewer"):
+            recorder(path, A, mode="new_episodes")
+    assert path.read_bytes() == before
+
+
+def test_a_cassette_in_the_clear_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that is set later does not mix two forms in one file."""
+    path = tmp_path / "c.jsonl"
+    ask(recorder(path, A)[0], "x")
+    monkeypatch.setenv("CRATON_CASSETTE_KEY", KEY)
+    assert ask(recorder(path, B, mode="new_episodes")[0], "x", "y") == ["a", "b"]
+    monkeypatch.delenv("CRATON_CASSETTE_KEY")
+    assert ask(recorder(path, mode="none")[0], "x", "y") == ["a", "b"]

@@ -96,7 +96,7 @@ def test_kill_loses_nothing_acknowledged_and_leaves_nothing_half(place: str | Pa
         store = open_store(place)
         following = check_pairs(store, acknowledged)
         store.close()
-    assert len(acknowledged) > 10
+    assert len(acknowledged) > 4  # at least one of each life, and one to lose
 
 
 RACER = """

@@ -195,9 +195,19 @@ def test_version_2_holds_in_queries() -> None:
     """What botocore presigns where nobody says otherwise, with headers that it moves into the query."""
     assert check_old(old()).access_key_id == KEY
     assert check_old(old(credentials=SESSION)).session_token == TOKEN
-    moved = old(**{"Content-Type": "a/b", "x-amz-meta-a": "b c"})
+    moved = old(**{"x-amz-meta-a": "b c"})
     assert check_old(changed(moved, headers={b"host": b"h"})).access_key_id == KEY
     assert sigv2.is_presigned(moved.query)
+
+
+def test_version_2_holds_the_type_that_is_sent() -> None:
+    """The content type in the URL is nobody's header: a sender that leaves it out has not sent what was signed."""
+    typed = old(**{"Content-Type": "a/b"})
+    assert check_old(changed(typed, headers={b"host": b"h", b"content-type": b"a/b"})).access_key_id == KEY
+    for sent in ({}, {b"content-type": b"a/c"}):
+        with pytest.raises(Fault) as caught:
+            check_old(changed(typed, headers={b"host": b"h", **sent}))
+        assert code(caught) == "SignatureDoesNotMatch"
 
 
 @pytest.mark.parametrize("url", ["http://h/b/k?versionId=c", "http://h/b/other?versionId=a%2Bb", "http://h/b/k?acl"])

@@ -39,6 +39,10 @@ class Recent(Generic[K, V]):
         self._young[key] = value
         return value
 
+    def items(self) -> list[tuple[K, V]]:
+        """All entries, which stay as old as they are."""
+        return [*self._young.items(), *self._old.items()]
+
     def __len__(self) -> int:
         return len(self._young.keys() | self._old.keys())
 

@@ -109,8 +109,10 @@ class Decoder:
         return [node[index] for index in sorted(node, key=int)]
 
 
-def read_form(method: str, query: bytes, content_type: bytes, body: bytes) -> Form:
+def read_form(method: str, query: bytes, content_type: bytes, body: bytes, *, most: int = MAX_PARAMETERS) -> Form:
     """The parameters of a request, those of the query and of the body together, less the signature's own.
+
+    `most`: how many there may be.
 
     Raises Fault: MalformedQueryString for what is no form, a parameter that comes twice or an unreasonable number.
     """
@@ -120,7 +122,7 @@ def read_form(method: str, query: bytes, content_type: bytes, body: bytes) -> Fo
     if method == "POST" and body and not is_form:
         raise Fault("MalformedQueryString", "The request body must be a form.")
     tree: Tree = {}
-    for name, value in _pairs(query, body if method == "POST" else b""):
+    for name, value in _pairs(most, query, body if method == "POST" else b""):
         _place(tree, name, value)
     action, version = tree.pop("Action", ""), tree.pop("Version", "")
     if not isinstance(action, str) or not isinstance(version, str) or not action:
@@ -128,13 +130,13 @@ def read_form(method: str, query: bytes, content_type: bytes, body: bytes) -> Fo
     return Form(action[:128], version[:64], tree)
 
 
-def _pairs(*forms: bytes) -> Iterator[tuple[str, str]]:
-    left = MAX_PARAMETERS
+def _pairs(most: int, *forms: bytes) -> Iterator[tuple[str, str]]:
+    left = most
     for form in forms:
         for part in form.split(b"&") if form else ():
             left -= 1
             if left < 0:
-                raise Fault("MalformedQueryString", f"A request has at most {MAX_PARAMETERS} parameters.")
+                raise Fault("MalformedQueryString", f"A request has at most {most} parameters.")
             name, _, value = part.partition(b"=")
             if name and not name.startswith(_SIGNATURE.encode()):
                 yield _decoded(name), _decoded(value)

@@ -255,7 +255,7 @@ def _without_bad_dates(headers: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
 
 
 def _refused(member: Member, value: object) -> Fault:
-    shown = str(value)[:256]
+    shown = (",".join(map(str, value)) if isinstance(value, list) else str(value))[:256]
     if isinstance(value, int) and member.location == "querystring":
         return _no_number(member.wire, shown)
     code, message = _NO_SUCH_CHOICE.get(member.wire.lower(), ("InvalidArgument", "Invalid Argument"))

@@ -86,7 +86,7 @@ def read(body: bytes) -> Any:
     refused = dict.fromkeys(_FOREIGN, refuse)
     try:
         return loads(
-            body, tag_hook=refuse, semantic_decoders=refused, max_depth=_DEEPEST,  # type: ignore[arg-type]
+            body, tag_hook=refuse, semantic_decoders=refused, max_depth=_DEEPEST,
             allow_duplicate_keys=False, strict_hashable_types=True,
         )  # fmt: skip
     except (CBORError, ValueError, TypeError, OverflowError, OSError):
@@ -106,9 +106,7 @@ def plain(shapes: Mapping[str, Shape], shape: Shape, value: Any) -> Any:
         if unknown:
             raise KeyError(*unknown)
         members = ((member, value.get(name)) for name, member in shape.members.items())
-        return {
-            member.wire: plain(shapes, shapes[member.shape], one) for member, one in members if one is not None
-        }
+        return {member.wire: plain(shapes, shapes[member.shape], one) for member, one in members if one is not None}
     if shape.type == "map":
         inner = shapes[shape.value or ""]
         return {key: plain(shapes, inner, one) for key, one in value.items()}

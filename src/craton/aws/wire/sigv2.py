@@ -110,11 +110,12 @@ def _amz_headers(headers: Mapping[bytes, bytes]) -> bytes:
 
 
 def _resource(request: SignedRequest, rows: list[tuple[bytes, bytes, bytes]]) -> bytes:
-    """The path as sent and the subresources, sorted, with their values decoded."""
+    """The path and the subresources, sorted, with their values decoded. A bucket alone is signed with a slash behind it."""
     named = [(name, equals, unquote_to_bytes(value)) for name, equals, value in rows if name in _SUBRESOURCES]
     named.sort(key=lambda row: row[0])
     parts = [name + (b"=" + value if value else b"") for name, equals, value in named]
-    return request.raw_path + (b"?" + b"&".join(parts) if parts else b"")
+    path = request.raw_path if b"/" in request.raw_path[1:] or request.raw_path == b"/" else request.raw_path + b"/"
+    return path + (b"?" + b"&".join(parts) if parts else b"")
 
 
 def _iso(moment: datetime) -> str:

@@ -99,9 +99,18 @@ def principal(authority: Authority, arn: str) -> Principal:
     return Principal(account=found.account, arn=shown, kind="assumed-role", user_id=f":{session}", role_arn=found.arn)
 
 
-def answer(authority: Authority, asker: Circumstances, asked: Asked) -> dict[str, Any]:
-    """The explanation as JSON. Raises as `principal` does."""
-    whom = asker.caller if is_oneself(asker.caller, asked.who) else principal(authority, asked.who)
+def whom_of(authority: Authority, asker: Circumstances, asked: Asked) -> Principal:
+    """About whom is asked. Raises as `principal` does."""
+    return asker.caller if is_oneself(asker.caller, asked.who) else principal(authority, asked.who)
+
+
+def recorded_as(whom: Principal) -> str:
+    """The ARN under which a principal's calls are recorded."""
+    return whom.role_arn or whom.arn
+
+
+def answer(authority: Authority, asker: Circumstances, asked: Asked, whom: Principal) -> dict[str, Any]:
+    """The explanation as JSON."""
     told: dict[str, Any] = {"principal": whom.arn}
     if asked.action:
         told |= decided(authority, Imagined(asker, whom), asked.action, asked.resource, lowered(asked.keys))
@@ -131,7 +140,7 @@ def decided(authority: Authority, about: Circumstances, action: str, resource: s
 
 def drafted(authority: Authority, whom: Principal) -> dict[str, Any]:
     """The least policy for what a principal called and was allowed, and what it was refused."""
-    calls = authority.record.known(whom.role_arn or whom.arn)
+    calls = authority.record.known(recorded_as(whom))
     allowed = calls.allowed if calls is not None else set()
     return {
         "policy": explain.draft(allowed),

@@ -10,7 +10,6 @@ import msgspec
 
 from craton.aws.wire.faults import Fault, validation
 from craton.features.async_invoke.invocation import Task
-from craton.models.dialects.embeddings import nova_segments
 from craton.models.dialects.embeddings.all import embed_dialect
 from craton.models.dialects.images.all import SCHEMAS as IMAGES
 from craton.models.dialects.images.all import image_dialect
@@ -47,7 +46,7 @@ def task_of(schema: str, body: bytes, model_id: str) -> Task:
         video.read_request(body, model_id)
         return "film"
     if schema == NOVA_EMBED:
-        check_local(nova_segments.read(body).kind)
+        check_local(segmented(body))
         return "segments"
     if schema in MARENGO:
         check_local(marengo_kind(body))
@@ -66,9 +65,16 @@ def check_relayed(schema: str, body: bytes, model_id: str) -> None:
     """The same for an input that another Bedrock gets as it is: of sound and film only that service knows all rules."""
     media = schema in MARENGO and marengo_kind(body) in _MEDIA
     if schema == NOVA_EMBED:
-        nova_segments.read(body)
+        segmented(body)
     elif not media:
         task_of(schema, body, model_id)
+
+
+def segmented(body: bytes) -> str:
+    """What kind of thing Nova is to embed in segments."""
+    from craton.models.dialects.embeddings import nova_segments  # as dialects are: when somebody names it
+
+    return nova_segments.read(body).kind
 
 
 def marengo_kind(body: bytes) -> str:

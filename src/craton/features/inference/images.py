@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from craton.context import Call
 from craton.features.inference import balance, kinds, run
 from craton.features.inference.kinds import Counted
@@ -23,6 +25,11 @@ from craton.models.providers.provider import Paints, PaintsNative
 _LARGE_BYTES = 256 * 1024
 
 
+class _Pictures(msgspec.Struct):
+    images: list[msgspec.Raw] = []
+    artifacts: list[msgspec.Raw] = []
+
+
 async def invoke(call: Call, resolved: Resolved, model_id: str, body: bytes) -> tuple[bytes, Counted]:
     """The native reply to a native body. Nobody counts tokens of pictures. Raises Fault."""
     kinds.check_route(resolved.route, "image")
@@ -36,8 +43,11 @@ async def invoke(call: Call, resolved: Resolved, model_id: str, body: bytes) -> 
         attempt = run.attempt(call, resolved, target, ledger)
         provider = target.provider
         if not target.standin and isinstance(provider, PaintsNative) and provider.image_schema in (dialect.name, "*"):
-            return await provider.paint_native(body, attempt), target, ledger
+            native = await provider.paint_native(body, attempt)
+            call.images = pictures_in(native)
+            return native, target, ledger
         painted = await asked(call, resolved, target, request, ledger)
+        call.images = len(painted.pictures)
         return dialect.write_reply(painted, request), target, ledger
 
     with await hold_tokens(call, resolved):
@@ -57,7 +67,17 @@ async def paint(call: Call, resolved: Resolved, request: ImageRequest) -> ImageR
     with await hold_tokens(call, resolved):
         reply, target, ledger = await balance.first_answer(resolved.route, ask, call)
     run.tell(call, target, ledger)
+    call.images = len(reply.pictures)
     return reply
+
+
+def pictures_in(native: bytes) -> int:
+    """How many pictures a native reply holds, in either of the shapes that families have."""
+    try:
+        found = msgspec.json.decode(native, type=_Pictures)
+    except msgspec.MsgspecError:
+        return 0
+    return len(found.images) + len(found.artifacts)
 
 
 async def asked(call: Call, resolved: Resolved, target: Target, request: ImageRequest, ledger: Ledger) -> ImageReply:

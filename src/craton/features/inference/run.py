@@ -41,6 +41,7 @@ def resolve(call: Call, model_id: str, action: str, given: Keys = terms.PLAIN) -
     resolved: Resolved
     try:
         call.resolved = resolved = live.routes.resolve(model_id, call.caller.account, call.region)
+        call.named = model_id
     except Fault:
         # Whoever may not ask learns nothing of what is there.
         call.authorize(action, named_arn(model_id, call.region), given=given)

@@ -10,6 +10,9 @@ import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
+
+from craton.aws.access.record import News, Record
 from craton.aws.wire.faults import Fault, model_not_ready, unavailable
 from craton.infra.control.client import ControlClient
 from craton.infra.control.wire import ControlFault, ControlLost
@@ -18,6 +21,7 @@ _ENSURE_TIMEOUT_S = 120.0
 _PARCELS_AT_ONCE = 16
 _TELL_USES_EVERY_S = 20.0
 _TELL_TARGETS_EVERY_S = 1.0
+_TELL_CALLS_EVERY_S = 1.0
 
 
 class WorkerSupervisor:
@@ -76,6 +80,19 @@ class WorkerSupervisor:
                 with contextlib.suppress(Fault):
                     await self.targets(now)
                     told = now
+
+    async def tell_calls(self, record: Callable[[], Record]) -> None:
+        """Tell now and then who called something new, so that any worker can draft from it; until cancelled."""
+        while True:
+            await asyncio.sleep(_TELL_CALLS_EVERY_S)
+            fresh = record().news()
+            if fresh:
+                with contextlib.suppress(Fault):  # they are told of again when the principal next calls something new
+                    await self._ask("calls.tell", news=fresh)
+
+    async def calls(self, arn: str) -> News | None:
+        found = await self._ask("calls.known", arn=arn)
+        return None if found is None else msgspec.convert(found, News)
 
     async def keep_response(self, account: str, ident: str, body: bytes) -> bool:
         return bool(await self._ask("responses.keep", account=account, id=ident, body=body))

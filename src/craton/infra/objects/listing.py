@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindparam, or_, select
 
 from craton.infra.objects.record import CURRENT, Entry
 from craton.infra.objects.tables import OBJECTS
@@ -18,6 +18,16 @@ from craton.infra.objects.tables import OBJECTS
 _O = OBJECTS.c
 _SHOWN = [_O[name] for name in Entry.__struct_fields__]
 _FIRST, _MOST = 8, 1001
+# Made once: a page of a thousand common prefixes takes a thousand statements, and making one costs more than running it.
+_ROWS = (
+    select(*_SHOWN)
+    .where(_O.bucket == bindparam("of"), _O.key >= bindparam("start"), _O.key < bindparam("end"))
+    .limit(bindparam("most", type_=Integer))
+)
+_CURRENT = _ROWS.where(_O.state == CURRENT).order_by(_O.key)
+_ALL = _ROWS.order_by(_O.key, _O.place)
+_NO_KEY = b"\xff"
+"""Greater than any key, since keys are UTF-8."""
 
 
 class Keyed(Protocol):
@@ -58,11 +68,9 @@ def objects(
     connection: Connection, bucket: str, prefix: bytes, delimiter: bytes, start: Place | None, limit: int
 ) -> Shown:
     """A page of the current objects."""
-    here = (_O.bucket == bucket, _O.state == CURRENT)
 
     def fetch(place: Place, most: int) -> list[Entry]:
-        statement = select(*_SHOWN).where(*here, *bounds(prefix, place, _O.key)).order_by(_O.key)
-        return _entries(connection, statement, most)
+        return _entries(connection, _CURRENT, _asked(bucket, prefix, place, most))
 
     return rolled(fetch, prefix, delimiter, start, limit)
 
@@ -73,9 +81,11 @@ def versions(
     """A page of all versions and delete markers, newest first within a key; `start.within` is a row's place."""
 
     def fetch(place: Place, most: int) -> list[Entry]:
+        if place.within is None or place.key < prefix:
+            return _entries(connection, _ALL, _asked(bucket, prefix, place, most))
         limits = bounds(prefix, place, _O.key, _O.place)
-        statement = select(*_SHOWN).where(_O.bucket == bucket, *limits).order_by(_O.key, _O.place)
-        return _entries(connection, statement, most)
+        statement = select(*_SHOWN).where(_O.bucket == bucket, *limits).order_by(_O.key, _O.place).limit(most)
+        return _entries(connection, statement, {})
 
     return rolled(fetch, prefix, delimiter, start, limit)
 
@@ -152,8 +162,14 @@ def bounds(
     return limits
 
 
-def _entries(connection: Connection, statement: Select[Any], most: int) -> list[Entry]:
-    return [_entry(*row) for row in connection.execute(statement.limit(most))]
+def _asked(bucket: str, prefix: bytes, place: Place, most: int) -> dict[str, Any]:
+    """The values of a made statement. Behind a key begins at the least key that is greater."""
+    start = max(prefix, place.key + b"\0" if place.behind else place.key)
+    return {"of": bucket, "start": start, "end": after_all(prefix) or _NO_KEY, "most": most}
+
+
+def _entries(connection: Connection, statement: Select[Any], values: dict[str, Any]) -> list[Entry]:
+    return [_entry(*row) for row in connection.execute(statement, values)]
 
 
 def _entry(key: bytes, place: int, version_id: str, state: int, marker: int, *rest: Any) -> Entry:

@@ -70,4 +70,4 @@ def coarser(parts: Mapping[int, Summary], step_s: int, new_step_s: int) -> dict[
 
 
 def _short(number: float) -> float | int:
-    return int(number) if number.is_integer() and abs(number) < _EXACT else number
+    return int(number) if abs(number) < _EXACT and number == int(number) else number

@@ -99,12 +99,13 @@ _WHOLE = [HOURS.c[name] for name in Hour.__struct_fields__]
 # --- adding ---
 
 
-def add(connection: Connection, samples: Sequence[Sample]) -> None:
-    """Add samples to what is there. Raises TooMany, and adds nothing."""
+def add(connection: Connection, samples: Sequence[Sample], *, bounded: bool = True) -> None:
+    """Add samples to what is there. Raises TooMany, and adds nothing, where metrics are `bounded`."""
     by_id: dict[bytes, list[Sample]] = {}
     for sample in samples:
         by_id.setdefault(sample.metric.id, []).append(sample)
-    _make_room(connection, by_id)
+    if bounded:
+        _make_room(connection, by_id)
     if by_id:
         connection.execute(_SEEN, [_seen(ident, found) for ident, found in sorted(by_id.items())])
     for some in _some(sorted(by_id)):
@@ -112,11 +113,14 @@ def add(connection: Connection, samples: Sequence[Sample]) -> None:
 
 
 def add_once(connection: Connection, writer: str, number: int, samples: Sequence[Sample], now_s: int) -> None:
-    """The same for the batch `number` of a writer, which counts them up: one that is kept already is not kept again."""
+    """The server's own, whose number nothing bounds: the batch `number` of a writer, which counts them up.
+
+    One that is kept already is not kept again.
+    """
     kept = connection.execute(select(WRITERS.c.number).where(WRITERS.c.name == writer)).scalar_one_or_none()
     if kept is not None and kept >= number:
         return
-    add(connection, samples)
+    add(connection, samples, bounded=False)
     if kept is None:
         connection.execute(insert(WRITERS).values(name=writer, number=number, at_s=now_s))
     else:
@@ -133,7 +137,10 @@ def _make_room(connection: Connection, by_id: dict[bytes, list[Sample]]) -> None
                 new[metric.account, metric.region] = new.get((metric.account, metric.region), 0) + 1
     for (account, region), more in new.items():
         owned = (METRICS.c.account == account, METRICS.c.region == region)
-        if connection.execute(select(func.count()).select_from(METRICS).where(*owned)).scalar_one() + more > MOST_METRICS:
+        if (
+            connection.execute(select(func.count()).select_from(METRICS).where(*owned)).scalar_one() + more
+            > MOST_METRICS
+        ):
             raise TooMany
 
 
@@ -189,6 +196,14 @@ def hours(
             HOURS.c.metric.in_(some), HOURS.c.hour >= start_s // HOUR_S, HOURS.c.hour <= (stop_s - 1) // HOUR_S
         )
         yield from map(_hour, connection.execute(asked))
+
+
+def present(connection: Connection, metrics: Sequence[bytes]) -> list[bytes]:
+    """Those of these metrics that have samples."""
+    found = [
+        connection.execute(select(METRICS.c.id).where(METRICS.c.id.in_(some))).scalars() for some in _some(metrics)
+    ]
+    return [bytes(ident) for some in found for ident in some]
 
 
 def listed(

@@ -99,6 +99,10 @@ class Interrupted(Unavailable):
     """The database went away, or could not be reached, before a commit was asked for: nothing happened."""
 
 
+class Full(Unavailable):
+    """The database's disk has no room left: nothing happened, and nothing will until somebody makes room."""
+
+
 class InDoubt(Unavailable):
     """The database went away while it committed. To run the work again could make it happen twice."""
 

@@ -7,6 +7,7 @@ are several databases (sqlite.py, postgres.py). Loading it loads the SQL toolkit
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -18,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from craton.infra.store.migrate import migrate
-from craton.infra.store.port import Changes, InDoubt, Interrupted, Page, Query, Resource, Unavailable
+from craton.infra.store.port import Changes, Full, InDoubt, Interrupted, Page, Query, Resource, Unavailable
 from craton.infra.store.postgres import number, outcome, postgres_engine
 from craton.infra.store.session import SqlSession
 from craton.infra.store.sqlite import is_memory, sqlite_engine
@@ -173,10 +174,16 @@ def translated() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise (Interrupted if error.connection_invalidated else Unavailable)(failed(error)) from None
+        kind = Interrupted if error.connection_invalidated else Full if _is_full(error.orig) else Unavailable
+        raise kind(failed(error)) from None
     except PoolTimeout:
         msg = "the store failed: too many transactions at once"
         raise Unavailable(msg) from None
+
+
+def _is_full(error: object) -> bool:
+    """Whether the database's disk is full: SQLITE_FULL, or PostgreSQL's disk_full."""
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or getattr(error, "sqlstate", "") == "53100"
 
 
 def failed(error: DBAPIError) -> str:

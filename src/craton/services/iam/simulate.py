@@ -27,7 +27,7 @@ from craton.services.iam.nouns import action, faults, invalid, no_such
 from craton.services.operation import operation
 
 if TYPE_CHECKING:
-    from craton.aws.access.identities import PolicyText
+    from craton.aws.access.identities import Identity, PolicyText
     from craton.aws.shapes import iam
 
 NEEDS_CALLER = "CallerArn is required when ResourcePolicy is given."
@@ -47,22 +47,15 @@ async def simulate_custom_policy(call: Call, req: iam.SimulateCustomPolicyReques
 @operation("iam", "SimulatePrincipalPolicy")
 async def simulate_principal_policy(call: Call, req: iam.SimulatePrincipalPolicyRequest) -> iam.SimulatePolicyResponse:
     call.authorize(action(call), req.PolicySourceArn)
-    source = names.parse(req.PolicySourceArn)
-    if source is None or source.account != call.account or source.type not in ("user", "group", "role"):
-        raise invalid(NOT_SIMULATED)
     authority = call.app.live.authority
+    own, found = await policies_of(call, req.PolicySourceArn)
     tags: dict[str, str] = {}
     boundary: list[Written] = []
-    if source.type == "group":
-        own = await of_group(call, source.id.rpartition("/")[2], req.PolicySourceArn)
+    if found is None:
         subject = caller_of(call, req.CallerArn)
     else:
-        found = authority.identity(req.PolicySourceArn)
-        if found is None:
-            raise no_such(f"The {source.type} with ARN {req.PolicySourceArn} cannot be found.")
-        texts = authority.identities.policies
-        own = [shown(texts[ident], found.kind) for ident in found.policies]
-        boundary = [shown(texts[found.boundary], found.kind)] if found.boundary is not None else []
+        if found.boundary is not None:
+            boundary = [shown(authority.identities.policies[found.boundary], found.kind)]
         subject, tags = caller_of(call, req.CallerArn or req.PolicySourceArn), found.tags
     levels = authority.organization.service_control
     made = simulation(subject, [*own, *given("PolicyInputList", req.PolicyInputList)], req, levels, boundary)
@@ -133,6 +126,23 @@ def shown(text: PolicyText, kind: str) -> Written:
     if text.arn is None:
         return Written(text.name, kind, text.document)
     return Written(text.arn, "aws-managed" if ":aws:policy/" in text.arn else "user-managed", text.document)
+
+
+async def policies_of(call: Call, arn: str) -> tuple[list[Written], Identity | None]:
+    """All policies that a user, group or role stands under; itself if it is no group.
+
+    Raises InvalidInput for what is none of this account, NoSuchEntity.
+    """
+    source = names.parse(arn)
+    if source is None or source.account != call.account or source.type not in ("user", "group", "role"):
+        raise invalid(NOT_SIMULATED)
+    if source.type == "group":
+        return await of_group(call, source.id.rpartition("/")[2], arn), None
+    authority = call.app.live.authority
+    found = authority.identity(arn)
+    if found is None:
+        raise no_such(f"The {source.type} with ARN {arn} cannot be found.")
+    return [shown(authority.identities.policies[ident], found.kind) for ident in found.policies], found
 
 
 async def of_group(call: Call, name: str, arn: str) -> list[Written]:

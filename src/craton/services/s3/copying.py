@@ -21,6 +21,7 @@ from craton.infra.objects.record import Detail, Part, Version, checksums_of, wri
 from craton.infra.store.port import moment_of
 from craton.services.operation import operation
 from craton.services.s3 import checksums, conditions, contents, described, gate, multipart, sealing, versions
+from craton.services.s3.bucket_record import SSE_S3
 from craton.services.s3.condition_keys import given_by, of_connection
 from craton.services.s3.gate import Opened
 from craton.services.s3.sealing import Way
@@ -206,7 +207,7 @@ def _said(req: CopyObjectRequest, found: Found) -> described.Described:
         req.ChecksumAlgorithm,
         req.BucketKeyEnabled,
     )
-    if same and not replaces and not any(change is not None for change in changes):
+    if same and not replaces and not _reseals(found) and not any(change is not None for change in changes):
         raise fault("InvalidRequest", SAME)
     # A redirect is never copied: it is the request's or nobody's.
     own = {name: value for name, value in kept.headers.items() if name != "WebsiteRedirectLocation"}
@@ -218,6 +219,11 @@ def _said(req: CopyObjectRequest, found: Found) -> described.Described:
         asked.tags if req.TaggingDirective == "REPLACE" else kept.tags,
         asked.storage_class,
     )
+
+
+def _reseals(found: Found) -> bool:
+    """Whether a copy in place is sealed otherwise by the bucket's default, or where nobody configured one, by S3's."""
+    return found.bucket.bucket.encryption is not None or found.version.detail.sealing.algorithm != SSE_S3
 
 
 def _tagging(named: Source) -> str:

@@ -9,9 +9,9 @@ from craton.aws.wire.faults import Fault
 from craton.aws.wire.s3_faults import fault
 from craton.infra.blobs.port import BlobError, BlobsFull, BlobsUnavailable
 from craton.infra.cipher.port import KeyUnusable, NoSuchKey, RootUnavailable, Tampered
-from craton.infra.store.port import AlreadyExists, Conflict, NotFound, StoreError, Unavailable
+from craton.infra.store.port import AlreadyExists, Conflict, Full, NotFound, StoreError, Unavailable
 
-FULL = "There is no room left on this server for the object. Nothing was changed."
+FULL = "There is no room left on the disk of this server. Nothing was changed."
 AWAY = "Reduce your request rate."
 AT_ONCE = "A conflicting conditional operation is currently in progress against this resource. Please try again."
 BROKEN = "We encountered an internal error. Please try again."
@@ -23,7 +23,7 @@ def as_s3() -> Iterator[None]:
     """Raise Fault for the errors of the ports: no text of theirs but names of keys is shown."""
     try:
         yield
-    except BlobsFull as error:
+    except (BlobsFull, Full) as error:
         # 507 is repeated by no SDK: the same request would find the same disk.
         raise Fault("InsufficientStorage", FULL, status=507) from error
     except (BlobsUnavailable, Unavailable) as error:

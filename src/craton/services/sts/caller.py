@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from craton.aws.wire.faults import Fault
 from craton.context import Call
@@ -28,3 +28,10 @@ async def get_access_key_info(call: Call, req: sts.GetAccessKeyInfoRequest) -> s
     if account is None:
         raise Fault("ValidationError", "Access key id is not valid.", status=400)
     return {"Account": account}
+
+
+@operation("sts", "DecodeAuthorizationMessage")
+async def decode_authorization_message(call: Call, req: sts.DecodeAuthorizationMessageRequest) -> NoReturn:
+    """No operation here encodes a denial: `craton explain` tells what AWS hides in such a message."""
+    call.authorize("sts:DecodeAuthorizationMessage", "*")
+    raise Fault("InvalidAuthorizationMessageException", "The message is none that this server encoded.", status=400)

@@ -19,9 +19,11 @@ from craton.workflows.async_invoke import reels, relay, segments
 from craton.workflows.async_invoke.asking import answered
 from craton.workflows.async_invoke.output import JSON, Output
 from craton.workflows.tools import ModelCaller
-from craton.workflows.workflow import Job, JobFailed, workflow
+from craton.workflows.workflow import Job, JobFailed, until_stopped, workflow
 
 REPLY = "output.json"
+STOPPED = "The invocation was stopped on the server."
+"""Bedrock has no operation for it; `craton jobs stop` does it."""
 
 
 class Answered(msgspec.Struct, frozen=True, array_like=True):
@@ -56,7 +58,9 @@ async def perform(job: Job, row: Resource) -> None:
         "invocationArn": row.arn, "modelId": body.model_id, "modelArn": body.model_arn, "submitTime": row.created_at,
     }  # fmt: skip
     await output.manifest(told)
-    made = await results(job, body, plain, output, job.tools.models(caller))
+    made = await until_stopped(job, results(job, body, plain, output, job.tools.models(caller)))
+    if made is None:
+        raise JobFailed(STOPPED)
     await output.manifest(told | made)
 
 

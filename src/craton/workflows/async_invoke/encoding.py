@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from fractions import Fraction
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -124,7 +125,6 @@ def joined(shots: list[bytes], comment: str) -> bytes:
 def loaded() -> Any:
     """PyAV. Raises JobFailed that says how to get it."""
     try:
-        import av
+        return import_module("av")
     except ImportError:
         raise JobFailed(NEEDS_PYAV) from None
-    return av

@@ -19,7 +19,7 @@ from craton.models.canon.video import Shot, VideoRequest
 from craton.models.providers import multipart
 from craton.models.providers.dial import open_transport
 from craton.models.providers.multipart import Part
-from craton.models.providers.transport import Limits, Transport, TransportError
+from craton.models.providers.transport import Busy, ConnectError, Limits, Transport, TransportError
 from craton.workflows.async_invoke.films import fetched
 from craton.workflows.async_invoke.output import Output
 from craton.workflows.workflow import Job, JobFailed
@@ -29,6 +29,9 @@ _MAX_BYTES = 512 * 1024 * 1024
 _PAUSE_FIRST_S, _PAUSE_MAX_S = 0.5, 10.0
 _RUNNING = frozenset({"queued", "in_progress"})
 _PASSING = frozenset({408, 409, 429, 500, 502, 503, 504})
+# What a video that was to be created may be asked for again after: nobody has begun one.
+_REFUSED = frozenset({429, 503})
+_UNSENT = (ConnectError, Busy)
 _PATIENCE = 10
 _GOOD = 200
 
@@ -60,16 +63,23 @@ class Vendor:
         pause_s = _PAUSE_FIRST_S
         for left in reversed(range(_PATIENCE)):
             deadline = asyncio.get_running_loop().time() + self._timeout_s
-            whole = await self._transport.fetch(
-                method, path.encode(), headers, body, deadline=deadline, limit=_MAX_BYTES
-            )
-            if whole.status == 200:
-                return whole.body
-            if whole.status not in _PASSING or not left:
+            try:
+                got = await self._transport.fetch(
+                    method, path.encode(), headers, body, deadline=deadline, limit=_MAX_BYTES
+                )
+            except TransportError as error:
+                why = f"The target of the model could not be reached: {error}."
+                passes = method == b"GET" or isinstance(error, _UNSENT)
+            else:
+                if got.status == _GOOD:
+                    return got.body
+                why = _told(got.body) or f"The target of the model answered with the status {got.status}."
+                passes = got.status in (_PASSING if method == b"GET" else _REFUSED)
+            if not passes or not left:
                 break
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _PAUSE_MAX_S)
-        raise JobFailed(_told(whole.body) or f"The target of the model answered with the status {whole.status}.")
+        raise JobFailed(why)
 
 
 async def shots(

@@ -42,10 +42,16 @@ class Output:
         await asyncio.to_thread(self._client.put_object, **where, Body=data, **given)
 
     async def stream(self, name: str, source: Any, kind: str) -> None:
-        """Write a file from an open one, piece by piece."""
+        """Write a file from an open one, a few parts of 8 MiB at a time."""
+        from boto3.s3.transfer import TransferConfig, create_transfer_manager
+
         extra = {**self._terms, **self._sealing, "ContentType": kind}
-        key = self._folder + name
-        await asyncio.to_thread(self._client.upload_fileobj, source, self._place.bucket, key, ExtraArgs=extra)
+
+        def send() -> None:
+            with create_transfer_manager(self._client, TransferConfig()) as manager:
+                manager.upload(source, self._place.bucket, self._folder + name, extra_args=extra).result()
+
+        await asyncio.to_thread(send)
 
     async def manifest(self, told: dict[str, Any]) -> None:
         """Write what the folder is; the first write shows as well that the caller may write there."""

@@ -15,11 +15,15 @@ from pathlib import Path
 
 import msgspec
 
+from craton.infra.cipher.port import Tampered
 from craton.models.providers.cassettes.episode import CallLine, EndLine, Episode, Frame, lines
+from craton.models.providers.cassettes.sealing import ALGORITHM, VARIABLE, BadKey, Seal, of_environment
 
 VERSION = 1
 NOTE = "Recorded calls: prompts and answers in clear text, no credentials."
+SEALED_NOTE = "Recorded calls: prompts and answers, sealed; no credentials."
 _HEAD = msgspec.json.encode({"craton_cassette": VERSION, "note": NOTE}) + b"\n"
+_SEALED_HEAD = msgspec.json.encode({"craton_cassette": VERSION, "note": SEALED_NOTE, "sealed": ALGORITHM}) + b"\n"
 _LONGEST_HEAD = 4096
 
 
@@ -29,6 +33,7 @@ class BadCassette(Exception):
 
 class _Head(msgspec.Struct):
     craton_cassette: int
+    sealed: str = ""
 
 
 _VERSION = msgspec.json.Decoder(_Head)
@@ -71,9 +76,15 @@ class Tape:
             size = os.fstat(handle).st_size
             if self._left != (os.fstat(handle).st_ino, size):  # else it ends as this process left it
                 size = self._mend(handle, size)
-            self._write(handle, episode, head=size == 0)
+            # What is there decides: a cassette in the clear stays one.
+            seal = self._seal_of(handle) if size else _seal(self.path)
+            self._write(handle, episode, seal, head=size == 0)
             found = os.fstat(handle)
             self._left = (found.st_ino, found.st_size)
+
+    def _seal_of(self, handle: int) -> Seal | None:
+        head = os.pread(handle, _LONGEST_HEAD, 0).partition(b"\n")[0]
+        return _sealed_with(_checked(head, self.path), self.path)
 
     def _mend(self, handle: int, size: int) -> int:
         """Cut off what a crash left, and give a last line its newline; the size then."""
@@ -91,15 +102,19 @@ class Tape:
         draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         handle = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
         try:
-            self._write(handle, episode, head=True)
+            self._write(handle, episode, _seal(self.path), head=True)
         finally:
             os.close(handle)
         draft.replace(self.path)
         self._sync_folder()
 
-    def _write(self, handle: int, episode: Episode, *, head: bool) -> None:
+    def _write(self, handle: int, episode: Episode, seal: Seal | None, *, head: bool) -> None:
         parts: Iterable[bytes] = lines(episode, self._secrets)
-        data = memoryview(b"".join([_HEAD, *parts] if head else parts))
+        first = _HEAD
+        if seal is not None:
+            first = _SEALED_HEAD
+            parts = [seal.close(line, first) + b"\n" for line in b"".join(parts).splitlines()]
+        data = memoryview(b"".join([first, *parts] if head else parts))
         while data:
             data = data[os.write(handle, data) :]
         os.fsync(handle)
@@ -131,10 +146,10 @@ def _read(data: bytes, path: Path) -> tuple[list[Episode], int]:
     """The whole episodes, and where the last of them ends. Raises BadCassette."""
     head, newline, rest = data.partition(b"\n")
     if not newline:
-        if _HEAD.startswith(data):
+        if _HEAD.startswith(data) or _SEALED_HEAD.startswith(data):
             return [], 0  # the first line itself was cut short
         raise BadCassette(f"{path} is not a cassette")
-    _check_head(head, path)
+    seal = _sealed_with(_checked(head, path), path)
     episodes: list[Episode] = []
     offset = whole_to = len(head) + 1
     call: CallLine | None = None
@@ -146,6 +161,8 @@ def _read(data: bytes, path: Path) -> tuple[list[Episode], int]:
         try:
             if not line.strip():
                 continue
+            if seal is not None:
+                line = seal.open(line, _SEALED_HEAD)
             if line.startswith(b'{"call"'):
                 call, frames, begins = _CALL.decode(line), [], number
             elif line.startswith(b'{"end"'):
@@ -155,17 +172,35 @@ def _read(data: bytes, path: Path) -> tuple[list[Episode], int]:
                 call, whole_to = None, offset
             else:
                 frames.append(_FRAME.decode(line))
-        except _BAD_LINE as error:
+        except (*_BAD_LINE, Tampered) as error:
             if is_last:
                 break
             raise BadCassette(f"{path}, line {number}: cannot be read ({type(error).__name__})") from None
     return episodes, whole_to
 
 
-def _check_head(head: bytes, path: Path) -> None:
+def _checked(head: bytes, path: Path) -> _Head:
     try:
-        version = _VERSION.decode(head[:_LONGEST_HEAD]).craton_cassette
+        found = _VERSION.decode(head[:_LONGEST_HEAD])
     except _BAD_LINE:
         raise BadCassette(f"{path} is not a cassette") from None
-    if version != VERSION:
-        raise BadCassette(f"{path} has the format {version}; this version of Craton reads {VERSION}")
+    if found.craton_cassette != VERSION:
+        raise BadCassette(f"{path} has the format {found.craton_cassette}; this version of Craton reads {VERSION}")
+    return found
+
+
+def _sealed_with(head: _Head, path: Path) -> Seal | None:
+    """What opens the lines; None for a cassette in the clear."""
+    if not head.sealed:
+        return None
+    seal = _seal(path)
+    if seal is None or head.sealed != ALGORITHM:
+        raise BadCassette(f"{path} is sealed: set {VARIABLE} to the key that it was recorded with")
+    return seal
+
+
+def _seal(path: Path) -> Seal | None:
+    try:
+        return of_environment()
+    except BadKey as error:
+        raise BadCassette(f"{path}: {error}") from None

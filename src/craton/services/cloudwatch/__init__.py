@@ -1,0 +1,1 @@
+"""CloudWatch's metrics: samples in, statistics out."""
