@@ -173,6 +173,8 @@ def test_a_failure_is_told_without_what_it_quotes(fault: Fault, said: str) -> No
         ("kms", "Decrypt", True, True),
         ("logs", "PutLogEvents", True, False),
         ("logs", "CreateLogGroup", False, True),
+        ("cloudwatch", "PutMetricData", True, False),
+        ("cloudwatch", "PutMetricAlarm", False, True),
         ("kms", "ScheduleKeyDeletion", False, True),
         ("sts", "AssumeRole", True, True),
     ],

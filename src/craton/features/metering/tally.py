@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -31,6 +32,7 @@ DAY_S = 86_400
 THINNING = ((15, 300), (63, 3600))
 KEEP_DAYS = 90
 _THIN_AT_ONCE = 200
+_KEEP_AT_ONCE = 100
 _MOST_WAITING = 50_000
 
 Ask = Callable[[Callable[[Store], Any]], Awaitable[Any]]
@@ -68,20 +70,19 @@ class Tally:
                 await self.sweep()
 
     async def keep(self) -> None:
-        """Keep what there is. While the store is away it waits here."""
+        """Keep what there is, some at a time, since others wait for the store. While it is away all waits here."""
         async with self._turn:
-            if not self._batch:
-                self._batch = [Row(*key, record) for key, record in self._waiting.items()]
-                self._waiting = {}
-                self._number += bool(self._batch)
-            if not self._batch:
-                return
-            try:
-                await self._ask(partial(kept, self._writer, self._number, self._batch))
-            except StoreError as error:
-                self._complain(error)
-                return
-            self._batch, self._complained = [], False
+            while self._batch or self._waiting:
+                if not self._batch:
+                    keys = list(islice(self._waiting, _KEEP_AT_ONCE))
+                    self._batch = [Row(*key, self._waiting.pop(key)) for key in keys]
+                    self._number += 1
+                try:
+                    await self._ask(partial(kept, self._writer, self._number, self._batch))
+                except StoreError as error:
+                    self._complain(error)
+                    return
+                self._batch, self._complained = [], False
 
     async def sweep(self) -> None:
         """Make old metrics coarser and give up older ones, a little at a time."""

@@ -33,6 +33,8 @@ _S3_DATA: Final = frozenset(
 )
 # Events that go into a log group or are read in it: many, and each a caller's own content.
 _LOGS_DATA: Final = frozenset({"PutLogEvents", "GetLogEvents", "FilterLogEvents", "StartLiveTail"})
+# Samples that go in and come out, many times a minute.
+_METRICS_DATA: Final = frozenset({"PutMetricData", "GetMetricData", "GetMetricWidgetImage"})
 _READS: Final = ("Get", "List", "Describe", "Batch", "Search", "Simulate", "Generate", "Validate", "Count", "Decode")
 _READ_CALLS: Final[Mapping[str, frozenset[str]]] = {
     "kms": frozenset({"Encrypt", "Decrypt", "ReEncrypt", "Sign", "Verify", "GenerateMac", "VerifyMac"}),
@@ -87,6 +89,8 @@ def category(operation: Operation) -> Category:
         return "Data" if "{Key+}" in operation.uri or operation.name in _S3_DATA else "Management"
     if operation.service == "logs":
         return "Data" if operation.name in _LOGS_DATA else "Management"
+    if operation.service == "cloudwatch":
+        return "Data" if operation.name in _METRICS_DATA else "Management"
     return "Data" if operation.service in _DATA_SERVICES else "Management"
 
 
