@@ -75,6 +75,18 @@ def test_the_users_guide(served: Served, bedrock: Any) -> None:
         bedrock.stop_model_invocation_job(jobIdentifier=arn)
 
 
+def test_two_jobs_into_one_place(served: Served, bedrock: Any) -> None:
+    """At the same time, from the same input: each has its own folder, whole."""
+    pair = [
+        bedrock.create_model_invocation_job(**asked(name, HAIKU, BATCH, SOURCE, "s3://batch-out/shared"))["jobArn"]
+        for name in ("pair-one", "pair-two")
+    ]
+    assert [finished(bedrock, arn)["status"] for arn in pair] == ["Completed", "Completed"]
+    for arn in pair:
+        found = answers(served.client("s3"), "batch-out", f"shared/{arn.rpartition('/')[2]}/a.jsonl.out")
+        assert [one["recordId"] for one in found] == [f"CALL{n:07d}" for n in range(120)]
+
+
 def test_converse_records(served: Served, bedrock: Any) -> None:
     """Records of the Converse type are Converse's bodies, and so are the answers; a bad one has its own error."""
     texts = ["one", "two", "three"]
