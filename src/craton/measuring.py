@@ -9,37 +9,13 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from craton.aws.wire.model import Operation, load
-from craton.context import App, Handler
+from craton.context import App
 from craton.features.metering.line import MeterLine
 from craton.front.doors import Door, from_loopback
 from craton.infra.control.client import ControlClient
 from craton.infra.control.wire import ControlFault, ControlLost
-from craton.services.operation import labelled
 
 Report = Callable[[BaseException], None]
-
-
-def cloudwatch_door(
-    app: App, audited: Callable[[App, Operation, Handler], Handler], report: Report
-) -> Callable[[], Door]:
-    """CloudWatch's metrics, in all of their protocols. `audited` records a handler's calls if they are to be."""
-
-    @cache
-    def door() -> Door:
-        from craton.front.cloudwatch_request import CloudWatchDoor
-        from craton.services.cloudwatch.all import HANDLERS
-
-        service = load("cloudwatch")
-        handlers = {
-            name: audited(app, service.operations[name], handler)
-            for (_, name), (_, handler) in labelled(HANDLERS).items()
-        }
-        opened = CloudWatchDoor(app, service, handlers, report)
-        app.vault.uses.verifiers += opened.verifiers
-        return opened
-
-    return door
 
 
 def prometheus_door(app: App, meter: MeterLine, control: ControlClient, report: Report) -> Callable[[], Door]:

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,11 +23,11 @@ from craton.aws.access.credentials import AccessKey, Credentials
 from craton.aws.access.organization import Organization
 from craton.aws.access.policy import Policy, parse
 from craton.aws.wire.faults import Fault
-from craton.aws.wire.model import Operation, Service, load
+from craton.aws.wire.model import load
 from craton.aws.wire.restjson import RestJson
 from craton.aws.wire.route import Router
 from craton.config import ConfigError, Settings
-from craton.context import App, Handler, Live, SystemClock
+from craton.context import App, Live, SystemClock
 from craton.features.inference.quotas.quota import Quota
 from craton.features.inference.routing.agreements import StoredAgreement
 from craton.features.inference.routing.compile import Compiler
@@ -45,8 +45,6 @@ from craton.front.doors import Door, Doors
 from craton.front.pipeline import Pipeline, Served
 from craton.front.report import Reporter
 from craton.front.rooted import Rooted
-from craton.front.s3_address import Hosts
-from craton.front.s3_way import S3Way
 from craton.front.turn import Receive, Scope, Send
 from craton.infra.audit.ring import Ring
 from craton.infra.blobs.opening import open_blobs
@@ -70,9 +68,10 @@ from craton.models.dialects.all import dialect_named
 from craton.models.providers.cassettes.taping import MATCH_ON, Taping
 from craton.models.providers.local import LocalProvider
 from craton.models.providers.provider import Provider, Upstream
+from craton.offering import SERVICES, at_root, audited, cloudwatch_door, json_doors, operation_rows, query_doors, s3_way
 from craton.services.all import HANDLERS
 from craton.services.iam.key_uses import KeyUses
-from craton.services.operation import Label, labelled
+from craton.services.operation import labelled
 from craton.storing import place_of, shared_secret, store_url
 from craton.supervision import Snapshot, open_keyring
 
@@ -84,10 +83,6 @@ if TYPE_CHECKING:
     from craton.models.providers.scripts.script import Script
     from craton.models.providers.stage import Stage
 
-SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime")
-QUERY_SERVICES = ("iam", "sts")
-# Name → the largest body. Events are at most 1 MiB as text, and JSON may write a letter in six.
-JSON_SERVICES = {"kms": 1024 * 1024, "logs": 8 * 1024 * 1024}
 # Name → file and class. One is loaded when a target names it: a start should not pay for vendors that nobody uses.
 PROVIDERS: dict[str, tuple[str, str]] = {
     "openai": ("openai", "OpenAIProvider"),
@@ -164,7 +159,7 @@ class Worker:
 
         self.vault.uses = KeyUses(self.storage, lambda: self.live.credentials, app.clock.now)
         self.vault.uses.verifiers += VERIFIERS
-        metrics = {"monitoring": measuring.cloudwatch_door(app, audited, report)}
+        metrics = {"monitoring": cloudwatch_door(app, report)}
         rooted = Rooted({**query_doors(app, report), **json_doors(app, report), **metrics}, pipeline)
         self.doors = Doors(app, pipeline, vendors, self.more_doors(settings), rooted, s3_way(pipeline, self.vault))
         self.doors.metrics = measuring.prometheus_door(app, self.meter, control, report)
@@ -317,12 +312,6 @@ def open_audit(settings: Settings, control: ControlClient) -> tuple[Ring | None,
     return ring, Audit(ring, data_events=table.data_events)
 
 
-def audited(app: App, operation: Operation, handler: Handler) -> Handler:
-    """The handler with its calls recorded, if they are to be."""
-    found: Handler = app.audit.over(operation, handler) if app.audit is not None else handler
-    return found
-
-
 def open_organization(settings: Settings) -> Organization:
     """The guard policies of `[organization]`. Raises ConfigError for one that cannot be read."""
     table = settings.file.organization
@@ -368,94 +357,3 @@ def make_provider(upstream: Upstream, ensure: Callable[[str], Awaitable[str]], u
     file, kind = PROVIDERS[upstream.provider]
     made: Provider = getattr(import_module(f"craton.models.providers.{file}"), kind)(upstream)
     return made
-
-
-def query_doors(app: App, report: Callable[[BaseException], None]) -> dict[str, Callable[[], Door]]:
-    """The services of the query protocol by signing name, each loaded when it is first asked: many servers never are."""
-
-    def door(name: str) -> Door:
-        from craton.front.query_request import QueryDoor
-        from craton.services.query import HANDLERS
-
-        service = load(name)
-        handlers = {
-            key[1]: audited(app, service.operations[key[1]], handler)
-            for key, (_, handler) in labelled(HANDLERS[name]).items()
-        }
-        opened = QueryDoor(app, service, handlers, report)
-        app.vault.uses.verifiers.append(opened.verifier)
-        return opened
-
-    made = cache(door)
-    return {name: partial(made, name) for name in QUERY_SERVICES}
-
-
-def json_doors(app: App, report: Callable[[BaseException], None]) -> dict[str, Callable[[], Door]]:
-    """The services of the JSON protocol by signing name, each loaded when it is first asked."""
-
-    def door(name: str) -> Door:
-        from craton.front.json_request import JsonDoor
-
-        service = load(name)
-        handlers = {
-            key[1]: audited(app, service.operations[key[1]], handler)
-            for key, (_, handler) in labelled(import_module(f"craton.services.{name}.all").HANDLERS).items()
-        }
-        return JsonDoor(app, service, handlers, report, most_bytes=JSON_SERVICES[name])
-
-    made = cache(door)
-    return {name: partial(made, name) for name in JSON_SERVICES}
-
-
-def s3_way(pipeline: Pipeline, vault: Vault) -> S3Way:
-    """The way to S3, which is loaded when it is first asked."""
-    app, report = pipeline.app, pipeline.report
-    hosts = Hosts(app.settings.file.s3.domains)
-
-    @cache
-    def door() -> Door:
-        from craton.front.s3_request import S3Door
-        from craton.services.s3.all import HANDLERS
-        from craton.services.s3.choices import with_open_choices
-        from craton.services.s3.cors import rules_of
-
-        service = with_open_choices(load("s3"))
-        handlers = {
-            key[1]: audited(app, service.operations[key[1]], handler)
-            for key, (_, handler) in labelled(HANDLERS).items()
-        }
-        opened = S3Door(app, service, handlers, report, hosts, partial(rules_of, app))
-        vault.uses.verifiers.append(opened.verifier)
-        return opened
-
-    def leads(method: str, raw_path: bytes, query: bytes) -> bool:
-        try:
-            pipeline.find(method, raw_path, query)
-        except Fault:
-            return False
-        return True
-
-    return S3Way(door, hosts, leads)
-
-
-def at_root() -> list[dict[str, str]]:
-    """What each operation of the services at `/`, and of S3, is here."""
-    from craton.services.cloudwatch import all as cloudwatch
-    from craton.services.kms import all as kms
-    from craton.services.logs import all as logs
-    from craton.services.query import HANDLERS
-    from craton.services.s3 import all as s3
-
-    modules = [*HANDLERS.values(), kms.HANDLERS, s3.HANDLERS, logs.HANDLERS, cloudwatch.HANDLERS]
-    labels = {key: label for handlers in modules for key, (label, _) in labelled(handlers).items()}
-    return operation_rows([load(name) for name in (*QUERY_SERVICES, "kms", "s3", "logs", "cloudwatch")], labels)
-
-
-def operation_rows(services: list[Service], labels: dict[tuple[str, str], Label]) -> list[dict[str, str]]:
-    """What each operation of the service models is here: real, partial or refused."""
-    return [
-        {"service": service.name, "operation": name, "status": labels[key].status if key in labels else "refused"}
-        for service in services
-        for name in sorted(service.operations)
-        for key in ((service.name, name),)
-    ]

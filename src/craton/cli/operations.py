@@ -54,10 +54,10 @@ def from_server(server: Running) -> list[dict[str, str]]:
 def from_code() -> list[dict[str, str]]:
     """What a server would say."""
     from craton.aws.wire.model import load
+    from craton.offering import SERVICES as NAMES
+    from craton.offering import at_root, operation_rows
     from craton.services.all import HANDLERS
     from craton.services.operation import labelled
-    from craton.working import SERVICES as NAMES
-    from craton.working import at_root, operation_rows
 
     labels = {key: label for key, (label, _) in labelled(HANDLERS).items()}
     return operation_rows([load(name) for name in NAMES], labels) + at_root()

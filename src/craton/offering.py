@@ -1,0 +1,135 @@
+"""What this server offers beside Bedrock's operations: which services, by which protocol, and the door to each.
+
+A door is made when it is first asked for, since many servers never are. It must not know what a service does, nor how a
+worker is composed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+from importlib import import_module
+from types import ModuleType
+
+from craton.aws.wire.faults import Fault
+from craton.aws.wire.model import Operation, Service, load
+from craton.context import App, Handler
+from craton.front.doors import Door
+from craton.front.pipeline import Pipeline
+from craton.front.s3_address import Hosts
+from craton.front.s3_way import S3Way
+from craton.infra.identities.vault import Vault
+from craton.services.operation import Label, labelled
+
+SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime")
+QUERY_SERVICES = ("iam", "sts")
+# Name → the largest body. Events are at most 1 MiB as text, and JSON may write a letter in six.
+JSON_SERVICES = {"kms": 1024 * 1024, "logs": 8 * 1024 * 1024}
+
+
+def audited(app: App, operation: Operation, handler: Handler) -> Handler:
+    """The handler with its calls recorded, if they are to be."""
+    found: Handler = app.audit.over(operation, handler) if app.audit is not None else handler
+    return found
+
+
+def handlers_of(app: App, service: Service, modules: tuple[ModuleType, ...]) -> dict[str, Handler]:
+    """The handlers of a service by operation."""
+    found = labelled(modules)
+    return {name: audited(app, service.operations[name], handler) for (_, name), (_, handler) in found.items()}
+
+
+def query_doors(app: App, report: Callable[[BaseException], None]) -> dict[str, Callable[[], Door]]:
+    """The services of the query protocol by signing name, each loaded when it is first asked: many servers never are."""
+
+    def door(name: str) -> Door:
+        from craton.front.query_request import QueryDoor
+        from craton.services.query import HANDLERS
+
+        service = load(name)
+        opened = QueryDoor(app, service, handlers_of(app, service, HANDLERS[name]), report)
+        app.vault.uses.verifiers.append(opened.verifier)
+        return opened
+
+    made = cache(door)
+    return {name: partial(made, name) for name in QUERY_SERVICES}
+
+
+def json_doors(app: App, report: Callable[[BaseException], None]) -> dict[str, Callable[[], Door]]:
+    """The services of the JSON protocol by signing name, each loaded when it is first asked."""
+
+    def door(name: str) -> Door:
+        from craton.front.json_request import JsonDoor
+
+        service = load(name)
+        handlers = handlers_of(app, service, import_module(f"craton.services.{name}.all").HANDLERS)
+        return JsonDoor(app, service, handlers, report, most_bytes=JSON_SERVICES[name])
+
+    made = cache(door)
+    return {name: partial(made, name) for name in JSON_SERVICES}
+
+
+def cloudwatch_door(app: App, report: Callable[[BaseException], None]) -> Callable[[], Door]:
+    """CloudWatch's metrics, in all of their protocols."""
+
+    @cache
+    def door() -> Door:
+        from craton.front.cloudwatch_request import CloudWatchDoor
+        from craton.services.cloudwatch.all import HANDLERS
+
+        service = load("cloudwatch")
+        opened = CloudWatchDoor(app, service, handlers_of(app, service, HANDLERS), report)
+        app.vault.uses.verifiers += opened.verifiers
+        return opened
+
+    return door
+
+
+def s3_way(pipeline: Pipeline, vault: Vault) -> S3Way:
+    """The way to S3, which is loaded when it is first asked."""
+    app, report = pipeline.app, pipeline.report
+    hosts = Hosts(app.settings.file.s3.domains)
+
+    @cache
+    def door() -> Door:
+        from craton.front.s3_request import S3Door
+        from craton.services.s3.all import HANDLERS
+        from craton.services.s3.choices import with_open_choices
+        from craton.services.s3.cors import rules_of
+
+        service = with_open_choices(load("s3"))
+        opened = S3Door(app, service, handlers_of(app, service, HANDLERS), report, hosts, partial(rules_of, app))
+        vault.uses.verifiers.append(opened.verifier)
+        return opened
+
+    def leads(method: str, raw_path: bytes, query: bytes) -> bool:
+        try:
+            pipeline.find(method, raw_path, query)
+        except Fault:
+            return False
+        return True
+
+    return S3Way(door, hosts, leads)
+
+
+def at_root() -> list[dict[str, str]]:
+    """What each operation of the services at `/`, and of S3, is here."""
+    from craton.services.cloudwatch import all as cloudwatch
+    from craton.services.kms import all as kms
+    from craton.services.logs import all as logs
+    from craton.services.query import HANDLERS
+    from craton.services.s3 import all as s3
+
+    modules = [*HANDLERS.values(), kms.HANDLERS, s3.HANDLERS, logs.HANDLERS, cloudwatch.HANDLERS]
+    labels = {key: label for handlers in modules for key, (label, _) in labelled(handlers).items()}
+    return operation_rows([load(name) for name in (*QUERY_SERVICES, "kms", "s3", "logs", "cloudwatch")], labels)
+
+
+def operation_rows(services: list[Service], labels: dict[tuple[str, str], Label]) -> list[dict[str, str]]:
+    """What each operation of the service models is here: real, partial or refused."""
+    return [
+        {"service": service.name, "operation": name, "status": labels[key].status if key in labels else "refused"}
+        for service in services
+        for name in sorted(service.operations)
+        for key in ((service.name, name),)
+    ]
