@@ -128,6 +128,8 @@ def test_a_tour_that_is_stopped_leaves_nothing(tmp_path: Path, signum: int) -> N
         stderr=subprocess.PIPE,
         text=True,
         env=environment(TMPDIR=str(tmp_path)),
+        # What runs in the background of a shell ignores Ctrl-C, and hands that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads run here
     )
     until = time.monotonic() + LIMIT_S
     while not list(tmp_path.glob("craton-*/run/server.json")):

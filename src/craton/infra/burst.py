@@ -29,7 +29,8 @@ class Burst:
         self._waiting.append((transport, data))
 
     def leave(self) -> None:
-        """Write what waits, now."""
+        """Write what waits, now, but to nobody who has gone meanwhile: a closed transport would raise."""
         waiting, self._waiting = self._waiting, []
         for transport, data in waiting:
-            transport.write(data)
+            if not transport.is_closing():
+                transport.write(data)

@@ -14,7 +14,13 @@ class Sink:
     def __init__(self, log: list[tuple[str, bytes]], name: str) -> None:
         self._log, self._name = log, name
 
+        self.gone = False
+
+    def is_closing(self) -> bool:
+        return self.gone
+
     def write(self, data: bytes) -> None:
+        assert not self.gone
         self._log.append((self._name, data))
 
 
@@ -54,3 +60,19 @@ def test_leaving_early_writes_each_message_once() -> None:
 
     asyncio.run(main())
     assert log == [("a", b"1"), ("b", b"2")]
+
+
+def test_who_has_gone_takes_nobody_along() -> None:
+    """A connection that was closed before the round's end is left out, and the others get what is theirs."""
+    log: list[tuple[str, bytes]] = []
+    one, other = Sink(log, "a"), Sink(log, "b")
+
+    async def main() -> None:
+        burst = Burst(asyncio.get_running_loop())
+        burst.write(cast("asyncio.WriteTransport", one), b"1")
+        burst.write(cast("asyncio.WriteTransport", other), b"2")
+        one.gone = True
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert log == [("b", b"2")]
