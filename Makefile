@@ -18,7 +18,7 @@ quickstart: $(VENV)/.base
 install: $(VENV)/.full
 
 test: $(VENV)/.full .tools/.ready .tools/.postgresql
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(VENV)/.full
 	$(BIN)/ruff check .
