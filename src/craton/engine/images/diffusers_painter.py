@@ -51,7 +51,7 @@ class DiffusersPainter:
         open_directory: Any = AutoPipelineForText2Image.from_pretrained
         try:
             opened = open_directory(str(directory), **_OPENING, dtype=dtype)
-        except (OSError, KeyError) as fault:
+        except (OSError, KeyError, ValueError) as fault:
             raise ValueError(f"{directory} cannot be opened as a pipeline: {fault}") from fault
         self._text = opened.to(self._device)
         self._text.set_progress_bar_config(disable=True)
