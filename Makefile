@@ -48,7 +48,7 @@ $(VENV)/.base: pyproject.toml requirements.lock constraints.txt | $(VENV)/bin/py
 
 $(VENV)/.full: pyproject.toml requirements.lock constraints.txt | $(VENV)/bin/python
 	@echo "Installing Craton with every extra …"
-	$(PIP) -e '.[local,images,rag,documents,postgres,blobs,video,proxy,dev]'
+	$(PIP) -e '.[local,images,rag,documents,postgres,blobs,ray,redis,video,proxy,dev]'
 	@touch $@ $(VENV)/.base
 
 # Clients that test Craton from outside live in environments of their own, as a user has them.

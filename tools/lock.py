@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 
 from packaging.requirements import Requirement
 
-EXTRAS = ("local", "images", "rag", "documents", "postgres", "blobs", "video", "proxy", "dev")
+EXTRAS = tuple(distribution("craton").metadata.get_all("Provides-Extra") or ())
 
 
 def canonical(name: str) -> str:
