@@ -1,0 +1,150 @@
+"""The training process: `python -m craton.features.tuning.child PLAN.json`.
+
+It reads the files, trains, writes the results and says what it does (`progress`). SIGTERM has it keep a checkpoint
+and end with status 143; the same plan then goes on from there. Status 1 after `Failed`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from craton.features.tuning.plan import FORMS, Plan
+from craton.features.tuning.progress import Began, Done, Failed, TuningFault, tell
+
+if TYPE_CHECKING:
+    from craton.features.tuning.loop import Loop
+    from craton.features.tuning.objective import Objective
+    from craton.features.tuning.shelf import Shelf
+    from craton.features.tuning.weights import Learner
+
+STOPPED = 128 + signal.SIGTERM
+
+
+def main() -> int:
+    """Carry out the plan that the first argument names."""
+    stopping = _on_term()
+    plan = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Plan)
+    os.environ.update({"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"})
+    try:
+        return carry_out(plan, stopping)
+    except TuningFault as fault:
+        tell(Failed(kind=fault.kind, why=str(fault)))
+    except MemoryError:
+        tell(Failed(kind="memory", why=_out_of_memory(plan)))
+    except OSError as fault:
+        tell(Failed(kind="disk", why=f"{fault.strerror or fault}"))
+    except RuntimeError as fault:
+        if "memory" not in str(fault):
+            raise
+        tell(Failed(kind="memory", why=_out_of_memory(plan)))
+    return 1
+
+
+def carry_out(plan: Plan, stopping: list[int]) -> int:
+    """Read, train, write. Raises TuningFault, OSError, and what the machine refuses."""
+    from craton.features.tuning import files
+    from craton.features.tuning.weights import base_hash
+
+    base, work = Path(plan.base), Path(plan.work)
+    work.mkdir(parents=True, exist_ok=True, mode=0o700)
+    whole = msgspec.json.encode(plan) + base_hash(base).encode()
+    key = hashlib.sha256(whole).hexdigest()
+    forms = plan.forms or FORMS[plan.method]
+    train = files.shelf_of(plan, key, "training", Path(plan.train), forms)
+    checked = files.shelf_of(plan, key, "validation", Path(plan.validation), forms) if plan.validation else None
+    loop = _prepared(plan, key, train, checked)
+    early = loop.run(lambda: bool(stopping))
+    loop.keep()
+    if stopping:
+        return STOPPED
+    _finish(plan, loop, early=early)
+    return 0
+
+
+def _prepared(plan: Plan, key: str, train: Shelf, checked: Shelf | None) -> Loop:
+    from craton.features.tuning.loop import Loop
+    from craton.features.tuning.memory import check_room
+    from craton.features.tuning.weights import Learner
+
+    check_room(plan)
+    learner = Learner(Path(plan.base), plan.settings, plan.threads)
+    objective = _objective(plan, learner, train)
+    loop = Loop(plan, key, learner, objective, _objective(plan, learner, checked) if checked is not None else None)
+    trained, all_weights = learner.counts
+    step, steps = loop.progress.step, loop.steps
+    tell(Began(step=step, steps=steps, weights=trained, all_weights=all_weights, settings=plan.settings))
+    return loop
+
+
+def _objective(plan: Plan, learner: Learner, shelf: Shelf) -> Objective:
+    from craton.features.tuning.objective import Answers, Preferences
+
+    return Preferences(learner, shelf, plan.settings.beta) if plan.method == "dpo" else Answers(learner, shelf)
+
+
+def _finish(plan: Plan, loop: Loop, *, early: bool) -> None:
+    from craton.features.tuning import artifacts
+    from craton.features.tuning.weights import base_hash
+
+    out, progress = Path(plan.out), loop.progress
+    loop.learner.save(out / ("adapter" if plan.settings.rank else "model"))
+    artifacts.write_tables(out, loop.history.events)
+    artifacts.draw_curve(out / artifacts.CURVE, loop.history.events, f"{plan.method}: loss")
+    trained, all_weights = loop.learner.counts
+    facts = {
+        "method": plan.method,
+        "settings": msgspec.to_builtins(plan.settings),
+        "base_sha256": base_hash(Path(plan.base)),
+        "weights_trained": trained,
+        "weights": all_weights,
+        "records": len(loop.objective),
+        "steps": progress.step,
+        "tokens": progress.tokens,
+        "seconds": round(progress.seconds, 3),
+        "cpu_seconds": round(progress.cpu_seconds, 3),
+        "training_loss": progress.loss,
+        "validation_loss": progress.validation,
+        "ended_early": early,
+    }
+    artifacts.write_card(out, facts)
+    tell(
+        Done(
+            step=progress.step,
+            loss=progress.loss,
+            seconds=progress.seconds,
+            cpu_seconds=progress.cpu_seconds,
+            tokens=progress.tokens,
+            validation_loss=progress.validation,
+            early=early,
+        )
+    )
+
+
+def _on_term() -> list[int]:
+    asked: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        asked.append(number)
+
+    signal.signal(signal.SIGTERM, note)
+    return asked
+
+
+def _out_of_memory(plan: Plan) -> str:
+    from craton.features.tuning.memory import needed_bytes, shown
+
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return f"there was not enough memory: the run had taken {shown(used)}, and needs about {shown(needed_bytes(plan))}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
