@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
+import torch
 from safetensors import safe_open
 
-from craton.features.tuning.plan import Plan, Settings
+from craton.features.tuning import child
+from craton.features.tuning.plan import Grading, Plan, Settings
 from craton.features.tuning.progress import Began, Done, Event, Failed, Kept, Read, Stepped, Validated, heard
 from craton.models.catalog.local import BOX
 
@@ -40,15 +44,19 @@ def plan(tmp_path: Path) -> Callable[..., Plan]:
 
 
 def start(plan: Plan) -> subprocess.Popen[bytes]:
-    file = Path(plan.train).with_suffix(".plan")
-    file.write_bytes(msgspec.json.encode(plan))
-    words = [sys.executable, "-P", "-m", "craton.features.tuning.child", str(file)]
+    words = [sys.executable, "-P", "-m", "craton.features.tuning.child", planned(plan)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
 
 
-def told(process: subprocess.Popen[bytes], react: Callable[[Event], None] = lambda _: None) -> list[Event]:
-    """All events until it ends."""
+def planned(plan: Plan) -> str:
+    file = Path(plan.train).with_suffix(".plan")
+    file.write_bytes(msgspec.json.encode(plan))
+    return str(file)
+
+
+def told(process: subprocess.Popen[bytes], react: Callable[[Event], None]) -> list[Event]:
+    """All events of a process until it ends."""
     found = []
     assert process.stdout is not None
     for line in process.stdout:
@@ -61,16 +69,40 @@ def told(process: subprocess.Popen[bytes], react: Callable[[Event], None] = lamb
     return found
 
 
+Ran = Callable[[Plan], tuple[int, list[Event]]]
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ran]:
+    """The same without a process: torch need not be imported anew for each run."""
+
+    def run(plan: Plan) -> tuple[int, list[Event]]:
+        out = io.BytesIO()
+        monkeypatch.setattr(sys, "argv", ["child", planned(plan)])
+        monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=out))
+        try:
+            status = child.main()
+        finally:
+            monkeypatch.undo()
+        return status, [event for line in out.getvalue().splitlines() if (event := heard(line)) is not None]
+
+    before, threads = signal.getsignal(signal.SIGTERM), torch.get_num_threads()
+    yield run
+    signal.signal(signal.SIGTERM, before)
+    torch.use_deterministic_algorithms(mode=False)
+    torch.set_num_threads(threads)
+
+
 def tensors(folder: Path) -> dict[str, bytes]:
     with safe_open(folder / "adapter_model.safetensors", "np") as file:
         return {name: file.get_tensor(name).tobytes() for name in file.keys()}  # noqa: SIM118 - it is no mapping
 
 
-def test_a_run_learns_and_leaves_its_results(plan: Callable[..., Plan], tmp_path: Path) -> None:
+def test_a_run_learns_and_leaves_its_results(plan: Callable[..., Plan], ran: Ran, tmp_path: Path) -> None:
     """The loss falls, the adapter is peft's, tables and card are there, and the events tell of it in order."""
     validation = written(tmp_path / "v.jsonl", PAIRS[:2])
     run = plan(PAIRS, validation=validation, settings=Settings(epochs=6, batch=4, rank=8, rate=5e-3))
-    events = told(start(run))
+    _, events = ran(run)
     assert [type(each) for each in events[:3]] == [Read, Read, Began]
     steps = [each for each in events if isinstance(each, Stepped)]
     assert steps[-1].loss < steps[0].loss / 2
@@ -84,10 +116,10 @@ def test_a_run_learns_and_leaves_its_results(plan: Callable[..., Plan], tmp_path
     assert (out / "loss.png").stat().st_size > 1000
 
 
-def test_kill_9_changes_no_bit_of_the_result(plan: Callable[..., Plan]) -> None:
+def test_kill_9_changes_no_bit_of_the_result(plan: Callable[..., Plan], ran: Ran) -> None:
     """A run that is killed after a checkpoint and started again ends with the weights and tables of one that was not."""
     whole = plan(PAIRS, "whole", checkpoint_s=0.0)
-    told(start(whole))
+    ran(whole)
     cut = plan(PAIRS, "cut", checkpoint_s=0.0)
     process, kept = start(cut), []
 
@@ -98,7 +130,7 @@ def test_kill_9_changes_no_bit_of_the_result(plan: Callable[..., Plan]) -> None:
 
     assert not any(isinstance(each, Done) for each in told(process, kill))
     assert kept
-    again = told(start(cut))
+    _, again = ran(cut)
     began = next(each for each in again if isinstance(each, Began))
     assert began.step >= 1
     assert tensors(Path(cut.out) / "adapter") == tensors(Path(whole.out) / "adapter")
@@ -116,29 +148,39 @@ def test_sigterm_keeps_a_checkpoint(plan: Callable[..., Plan]) -> None:
     assert not Path(run.out).exists()
 
 
-def test_early_stopping(plan: Callable[..., Plan], tmp_path: Path) -> None:
+def test_early_stopping(plan: Callable[..., Plan], ran: Ran, tmp_path: Path) -> None:
     """A validation loss that does not fall by the threshold ends the run."""
     settings = Settings(epochs=30, batch=4, rank=4, patience=2, threshold=0.9)
-    events = told(start(plan(PAIRS, validation=written(tmp_path / "v.jsonl", PAIRS[:2]), settings=settings)))
+    _, events = ran(plan(PAIRS, validation=written(tmp_path / "v.jsonl", PAIRS[:2]), settings=settings))
     done = events[-1]
     assert isinstance(done, Done)
     assert done.early
     assert done.step == 3
 
 
-def test_preferences_are_learned(plan: Callable[..., Plan]) -> None:
+def test_preferences_are_learned(plan: Callable[..., Plan], ran: Ran) -> None:
     """DPO begins at the surprise of a coin and falls."""
     pairs = [{"prompt": each["prompt"], "chosen": each["completion"], "rejected": "I do not know."} for each in PAIRS]
-    events = told(start(plan(pairs, method="dpo", settings=Settings(epochs=8, batch=4, rank=8, rate=3e-3))))
+    _, events = ran(plan(pairs, method="dpo", settings=Settings(epochs=8, batch=4, rank=8, rate=3e-3)))
     losses = [each.loss for each in events if isinstance(each, Stepped)]
     assert losses[0] == pytest.approx(0.6931, abs=1e-3)
     assert losses[-1] < 0.4
 
 
-def test_all_weights_can_be_trained(plan: Callable[..., Plan]) -> None:
+def test_reinforcement_raises_the_reward(plan: Callable[..., Plan], ran: Ran) -> None:
+    """Shorter answers score better, and become the rule."""
+    lines = [{"messages": [{"role": "user", "content": f"Where is {name}?"}], "max_words": 3} for name in ("France", "Italy", "Spain", "Japan", "Norway", "Egypt", "Poland", "Greece")]  # fmt: skip
+    settings = Settings(epochs=7, batch=4, rank=16, rate=3e-3, warmup=1, beta=0.01)
+    grading = Grading(rule="length", samples=8, answer_tokens=16, temperature=1.2)
+    _, events = ran(plan(lines, method="rft", settings=settings, grading=grading))
+    rewards = [each.reward for each in events if isinstance(each, Stepped) and each.reward is not None]
+    assert max(rewards[-3:]) > rewards[0] + 0.1
+
+
+def test_all_weights_can_be_trained(plan: Callable[..., Plan], ran: Ran) -> None:
     """The result is then a model of its own, which needs no base."""
     run = plan([{"input": each["completion"]} for each in PAIRS], method="cpt", settings=Settings(epochs=1, rank=0))
-    events = told(start(run))
+    _, events = ran(run)
     began = next(each for each in events if isinstance(each, Began))
     assert began.weights == began.all_weights
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {
@@ -158,25 +200,25 @@ def test_all_weights_can_be_trained(plan: Callable[..., Plan]) -> None:
     ],
 )
 def test_what_cannot_be_trained_on(
-    plan: Callable[..., Plan], lines: list[dict[str, Any]], more: dict[str, Any], kind: str, said: str
+    plan: Callable[..., Plan], ran: Ran, lines: list[dict[str, Any]], more: dict[str, Any], kind: str, said: str
 ) -> None:
     """The run fails, says whose matter it is and why, and leaves no results."""
     run = plan(lines, **more)
-    process = start(run)
-    failed = told(process)[-1]
+    status, events = ran(run)
+    failed = events[-1]
     assert isinstance(failed, Failed)
     assert failed.kind == kind
     assert said in failed.why
-    assert process.returncode == 1
+    assert status == 1
     assert not Path(run.out).exists()
 
 
-def test_a_base_that_cannot_be_trained(plan: Callable[..., Plan], tmp_path: Path) -> None:
+def test_a_base_that_cannot_be_trained(plan: Callable[..., Plan], ran: Ran, tmp_path: Path) -> None:
     """One without safetensors, told by name."""
     bare = tmp_path / "bare"
     bare.mkdir()
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         (bare / name).write_bytes((BASE / name).read_bytes())
-    failed = told(start(msgspec.structs.replace(plan(PAIRS), base=str(bare))))[-1]
+    failed = ran(msgspec.structs.replace(plan(PAIRS), base=str(bare)))[1][-1]
     assert isinstance(failed, Failed)
     assert (failed.kind, failed.why) == ("base", "the base model has no weights in safetensors, which training needs")

@@ -21,9 +21,9 @@ from craton.features.tuning.plan import FORMS, Plan
 from craton.features.tuning.progress import Began, Done, Failed, TuningFault, tell
 
 if TYPE_CHECKING:
+    from craton.features.tuning.files import Data
     from craton.features.tuning.loop import Loop
     from craton.features.tuning.objective import Objective
-    from craton.features.tuning.shelf import Shelf
     from craton.features.tuning.weights import Learner
 
 STOPPED = 128 + signal.SIGTERM
@@ -59,8 +59,9 @@ def carry_out(plan: Plan, stopping: list[int]) -> int:
     whole = msgspec.json.encode(plan) + base_hash(base).encode()
     key = hashlib.sha256(whole).hexdigest()
     forms = plan.forms or FORMS[plan.method]
-    train = files.shelf_of(plan, key, "training", Path(plan.train), forms)
-    checked = files.shelf_of(plan, key, "validation", Path(plan.validation), forms) if plan.validation else None
+    open_file = files.prompts_of if plan.method == "rft" else files.shelf_of
+    train = open_file(plan, key, "training", Path(plan.train), forms)
+    checked = open_file(plan, key, "validation", Path(plan.validation), forms) if plan.validation else None
     loop = _prepared(plan, key, train, checked)
     early = loop.run(lambda: bool(stopping))
     loop.keep()
@@ -70,7 +71,7 @@ def carry_out(plan: Plan, stopping: list[int]) -> int:
     return 0
 
 
-def _prepared(plan: Plan, key: str, train: Shelf, checked: Shelf | None) -> Loop:
+def _prepared(plan: Plan, key: str, train: Data, checked: Data | None) -> Loop:
     from craton.features.tuning.loop import Loop
     from craton.features.tuning.memory import check_room
     from craton.features.tuning.weights import Learner
@@ -85,10 +86,13 @@ def _prepared(plan: Plan, key: str, train: Shelf, checked: Shelf | None) -> Loop
     return loop
 
 
-def _objective(plan: Plan, learner: Learner, shelf: Shelf) -> Objective:
+def _objective(plan: Plan, learner: Learner, data: Data) -> Objective:
     from craton.features.tuning.objective import Answers, Preferences
+    from craton.features.tuning.reinforcement import Rewards
 
-    return Preferences(learner, shelf, plan.settings.beta) if plan.method == "dpo" else Answers(learner, shelf)
+    if isinstance(data, list):
+        return Rewards(learner, data, plan.grading, plan.settings.beta)
+    return Preferences(learner, data, plan.settings.beta) if plan.method == "dpo" else Answers(learner, data)
 
 
 def _finish(plan: Plan, loop: Loop, *, early: bool) -> None:
@@ -112,6 +116,7 @@ def _finish(plan: Plan, loop: Loop, *, early: bool) -> None:
         "seconds": round(progress.seconds, 3),
         "cpu_seconds": round(progress.cpu_seconds, 3),
         "training_loss": progress.loss,
+        "reward": progress.reward,
         "validation_loss": progress.validation,
         "ended_early": early,
     }
@@ -124,6 +129,7 @@ def _finish(plan: Plan, loop: Loop, *, early: bool) -> None:
             cpu_seconds=progress.cpu_seconds,
             tokens=progress.tokens,
             validation_loss=progress.validation,
+            reward=progress.reward,
             early=early,
         )
     )

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from craton.features.tuning.grading import check
 from craton.features.tuning.plan import Form, Plan
 from craton.features.tuning.progress import Read, TuningFault, tell
 from craton.features.tuning.reading import Account, records
@@ -19,6 +23,8 @@ from craton.features.tuning.shelf import Shelf, ShelfWriter
 from craton.features.tuning.tokens import NoTemplate, Renderer, Sample
 
 _FEWEST = 2
+Prompt = tuple[Record, NDArray[np.int32]]
+Data = Shelf | list[Prompt]
 
 
 def shelf_of(plan: Plan, key: str, name: str, path: Path, forms: tuple[Form, ...]) -> Shelf:
@@ -49,6 +55,21 @@ def shelf_of(plan: Plan, key: str, name: str, path: Path, forms: tuple[Form, ...
     told.write_bytes(msgspec.json.encode(read))
     tell(read)
     return shelf
+
+
+def prompts_of(plan: Plan, key: str, name: str, path: Path, forms: tuple[Form, ...]) -> list[Prompt]:
+    """The prompts of a file for reinforcement, which are few enough to be read again each time."""
+    from craton.features.tuning.weights import open_tokenizer
+
+    renderer, account = Renderer(open_tokenizer(Path(plan.base)), plan.settings.max_tokens), Account()
+    judge = partial(check, rule=plan.grading.rule)
+    found = [(record, renderer.prompt(record)) for record in records(path, forms, account, plan.most_records, judge)]
+    if complaint := account.complaint(f"the {name} data"):
+        raise TuningFault("data", complaint)
+    lengths = [len(ids) for _, ids in found]
+    cut = sum(length > plan.settings.max_tokens for length in lengths)
+    tell(Read(name=name, records=len(found), tokens=sum(lengths), learned=0, cut=cut, longest=max(lengths)))
+    return found
 
 
 def _laid(renderer: Renderer, writer: ShelfWriter, found: Iterator[Record], name: str) -> tuple[Shelf, Read]:

@@ -99,7 +99,9 @@ class Loop:
         self.optimiser.zero_grad(set_to_none=True)
         self.progress.step, self.progress.loss = step + 1, total
         self.progress.tokens += tokens
-        self._note(Stepped(step=step, epoch=epoch, loss=total, tokens=self.progress.tokens, rate=rate))
+        reward = self.progress.reward = self.objective.reward
+        tokens = self.progress.tokens
+        self._note(Stepped(step=step, epoch=epoch, loss=total, tokens=tokens, rate=rate, reward=reward))
 
     def _look(self) -> bool:
         """Ask the validation file when it is time; True if the loss has not fallen for long enough."""

@@ -22,6 +22,9 @@ from craton.features.tuning.weights import Learner
 class Objective(Protocol):
     """What a step does with the records that it is given."""
 
+    reward: float | None
+    """The mean score of the last step's answers, where answers are scored."""
+
     def __len__(self) -> int:
         """How many records there are."""
         ...
@@ -45,6 +48,7 @@ class Answers:
 
     def __init__(self, learner: Learner, shelf: Shelf) -> None:
         self._learner, self._shelf = learner, shelf
+        self.reward: float | None = None
 
     def __len__(self) -> int:
         return len(self._shelf)
@@ -59,7 +63,7 @@ class Answers:
     def mean(self, batch: int) -> float:
         """The loss over everything on the shelf, `batch` records at a time."""
         total, count = 0.0, 0
-        with torch.no_grad():
+        with self._learner.judging():
             for part in parts_of(len(self), batch):
                 for block in blocks(part, self._shelf.__getitem__, together=self._learner.packs):
                     if len(block.targets):
@@ -77,8 +81,9 @@ class Preferences:
 
     def __init__(self, learner: Learner, shelf: Shelf, beta: float) -> None:
         self._learner, self._shelf, self._beta = learner, shelf, beta
+        self.reward: float | None = None
         self._base: NDArray[np.float32] = np.zeros(len(shelf), np.float32)
-        with torch.no_grad():
+        with learner.judging():
             for part in parts_of(len(shelf), 16):
                 for block in blocks(part, shelf.__getitem__, together=learner.packs):
                     np.add.at(self._base, block.owners, learner.logprobs(block).cpu().numpy())
@@ -93,7 +98,7 @@ class Preferences:
 
     def mean(self, batch: int) -> float:
         """The loss over all pairs, `batch` of them at a time."""
-        with torch.no_grad():
+        with self._learner.judging():
             sums = (float(loss) * len(part) for part in parts_of(len(self), batch) for loss, _ in self.losses(part))
             return sum(sums) / max(1, len(self))
 

@@ -24,12 +24,9 @@ FORMS: dict[Method, tuple[Form, ...]] = {
 
 
 class Grading(msgspec.Struct, frozen=True, kw_only=True):
-    """How answers are scored: by a rule's name, and how many are drawn for each prompt."""
+    """How answers are scored (`grading`), and how many of at most so many tokens are drawn for each prompt."""
 
     rule: str = "exact-match"
-    pattern: str = ""
-    schema: str = ""
-    most_words: int = 0
     samples: int = 4
     answer_tokens: int = 64
     temperature: float = 1.0

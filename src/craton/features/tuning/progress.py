@@ -7,7 +7,7 @@ that ends without either was killed.
 from __future__ import annotations
 
 import sys
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -62,6 +62,12 @@ class Kept(msgspec.Struct, tag="checkpoint", frozen=True, kw_only=True):
     step: int
 
 
+class Asked(msgspec.Struct, tag="grade", frozen=True, kw_only=True):
+    """Answers that a grader outside is to score: one line on standard input, see `grading`."""
+
+    items: list[dict[str, Any]]
+
+
 class Done(msgspec.Struct, tag="done", frozen=True, kw_only=True):
     """The results lie in the plan's `out`. `early`: the loss did not fall any more; `stopped`: somebody asked to stop."""
 
@@ -83,7 +89,7 @@ class Failed(msgspec.Struct, tag="failed", frozen=True, kw_only=True):
     why: str
 
 
-Event = Read | Began | Stepped | Validated | Kept | Done | Failed
+Event = Read | Began | Stepped | Validated | Kept | Asked | Done | Failed
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Event)
 

@@ -6,7 +6,7 @@ Owns the limits of a line and the list of faults (the first hundred, by line num
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -46,10 +46,16 @@ class Account(msgspec.Struct):
         return f"{name}: all {self.records} records are the same" if self.alike and self.records > 1 else ""
 
 
-def records(path: Path, forms: tuple[Form, ...], account: Account, most: int = 0) -> Iterator[Record]:
+def records(
+    path: Path,
+    forms: tuple[Form, ...],
+    account: Account,
+    most: int = 0,
+    judge: Callable[[Record], str] = lambda _: "",
+) -> Iterator[Record]:
     """The good records of a file, in order, noting the others in `account`; stops after `most` of them (0: all).
 
-    Raises OSError if the file cannot be read. Blank lines are no records.
+    `judge` says what else is wrong with a record. Raises OSError if the file cannot be read. Blank lines are no records.
     """
     first = b""
     with path.open("rb") as file:
@@ -68,6 +74,9 @@ def records(path: Path, forms: tuple[Form, ...], account: Account, most: int = 0
                 record = read(line, forms)
             except BadRecord as fault:
                 _note(account, number, str(fault))
+                continue
+            if why := judge(record):
+                _note(account, number, why)
                 continue
             account.records += 1
             digest = hashlib.blake2b(line, digest_size=16).digest()

@@ -6,12 +6,16 @@ what every server of adapters reads. Only safetensors are opened, and no code of
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from craton.features.tuning.packing import Block
@@ -35,6 +39,8 @@ class Learner:
                 mode=True
             )  # a run that was cut ends with the weights of one that was not
         self.directory = directory
+        self.tokenizer = open_tokenizer(directory)
+        self.end = int(self.tokenizer.eos_token_id)
         self.model: Any = _opened(directory, self.device)
         self.packs = str(self.model.config.model_type) in PACKED
         self.adapter: Any = _adapted(self.model, settings) if settings.rank else None
@@ -42,6 +48,7 @@ class Learner:
             self.model.requires_grad_(requires_grad=True)
         if self.device == "cuda":
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
+        self.model.train()
         self.trained: dict[str, Tensor] = {
             name: weight for name, weight in self.model.named_parameters() if weight.requires_grad
         }
@@ -74,6 +81,51 @@ class Learner:
         hidden: Tensor = decoder(input_ids=ids, position_ids=positions, attention_mask=mask, use_cache=False)[0]
         logits: Tensor = head(hidden.flatten(0, 1)[at])
         return logits
+
+    def answers(self, prompts: Sequence[NDArray[np.int32]], most: int, temperature: float) -> list[NDArray[np.int32]]:
+        """An answer of at most `most` tokens to each prompt, drawn at a temperature (0: the likeliest), with its end."""
+        longest = max(len(prompt) for prompt in prompts)
+        ids = torch.full((len(prompts), longest), self.end, dtype=torch.long, device=self.device)
+        mask = torch.zeros_like(ids)
+        for at, prompt in enumerate(prompts):
+            ids[at, longest - len(prompt) :] = torch.from_numpy(prompt)
+            mask[at, longest - len(prompt) :] = 1
+        how = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}
+        with self.judging():
+            found = self.model.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                max_new_tokens=most,
+                pad_token_id=self.end,
+                eos_token_id=self.end,
+                **how,
+            )
+        return [self._ended(row) for row in found[:, longest:].cpu().numpy().astype(np.int32)]
+
+    def _ended(self, answer: NDArray[np.int32]) -> NDArray[np.int32]:
+        ends = np.flatnonzero(answer == self.end)
+        return answer[: ends[0] + 1] if len(ends) else answer
+
+    def text(self, answer: NDArray[np.int32]) -> str:
+        """What an answer says."""
+        said: str = self.tokenizer.decode(answer, skip_special_tokens=True)
+        return said
+
+    @contextlib.contextmanager
+    def judging(self) -> Iterator[None]:
+        """Within it nothing is learned, and nothing dropped out."""
+        self.model.eval()
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            self.model.train()
+
+    @contextlib.contextmanager
+    def as_base(self) -> Iterator[None]:
+        """Within it the model answers as it did before training; only where an adapter is trained."""
+        with self.adapter.disable_adapter():
+            yield
 
     def state(self) -> dict[str, Tensor]:
         """What is trained, as it is now."""
