@@ -17,7 +17,7 @@ quickstart: $(VENV)/.base
 
 install: $(VENV)/.full
 
-test: $(VENV)/.full .tools/.ready .tools/.postgresql
+test: $(VENV)/.full .tools/.ready .tools/.postgresql .tools/.redis .tools/.bubblewrap
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(VENV)/.full
@@ -48,7 +48,7 @@ $(VENV)/.base: pyproject.toml requirements.lock constraints.txt | $(VENV)/bin/py
 
 $(VENV)/.full: pyproject.toml requirements.lock constraints.txt | $(VENV)/bin/python
 	@echo "Installing Craton with every extra …"
-	$(PIP) -e '.[local,images,rag,documents,postgres,blobs,ray,redis,video,proxy,dev]'
+	$(PIP) -e '.[local,train,images,rag,documents,postgres,blobs,ray,redis,video,proxy,dev]'
 	@touch $@ $(VENV)/.base
 
 # Clients that test Craton from outside live in environments of their own, as a user has them.
@@ -59,6 +59,18 @@ $(VENV)/.full: pyproject.toml requirements.lock constraints.txt | $(VENV)/bin/py
 # The store's tests start PostgreSQL servers of their own.
 .tools/.postgresql: tests/install-postgresql
 	tests/install-postgresql
+	@mkdir -p .tools
+	@touch $@
+
+# The tests of quotas that servers share start Redis servers of their own.
+.tools/.redis: tests/install-redis
+	tests/install-redis
+	@mkdir -p .tools
+	@touch $@
+
+# The tests of model containers run them in bubblewrap.
+.tools/.bubblewrap: tests/install-bubblewrap
+	tests/install-bubblewrap
 	@mkdir -p .tools
 	@touch $@
 

@@ -1,18 +1,17 @@
-"""The engine beside transformers' `generate`: same weights, same run, tokens per second and first-token times.
+"""The engine's runtimes beside others on the same weights, in one run: prefill and decoding apart, at 1, 8, 32 requests.
 
-Owns a random 15M-parameter Llama that it makes itself, the engine as its users run it (a process, HTTP, streaming),
-and transformers in bfloat16 in a process of its own. Rounds are interleaved and medians reported, because machines are
-shared; tokens per CPU-second of the serving process stand beside, because wall time is not to be trusted there.
+Owns a random Llama that it makes itself, the list of sides and the table. Each side is a process of its own
+(bench/engines) that computes when it is asked; rounds are interleaved and medians reported, because machines are shared.
+Tokens per CPU-second stand first for the same reason: with one thread they are what an idle core does in a second.
 
-    python -m bench.engine [--rounds 5] [--threads 1,2] [--keep DIR]
+    python -m bench.engine [--rounds 5] [--threads 1] [--large] [--keep DIR] [--llama PYTHON] [--adapters] [--sides …]
 
-Needs the extra craton[local]. Prints a Markdown table.
+Needs the extra craton[local]; `--llama` names the interpreter of an environment with llama-cpp-python and gguf.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import random
@@ -20,41 +19,84 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-VOCABULARY, PROMPT, OUTPUT, MANY = 8192, 64, 48, 16
-# The 16 requests arrive at random moments of this window.
-WINDOW_S = 0.3
-TICKS = os.sysconf("SC_CLK_TCK")
+from bench.engines.question import HIGHEST, OUTPUT, PROMPT
+
+REQUESTS = (1, 8, 32)
+# Name → module of bench.engines, which directory or file, its own word, and whether it is one of ours.
+SIDES: dict[str, tuple[str, str, str, bool]] = {
+    "craton, ONNX Runtime int4": ("rows_side", "onnx-int4", "onnx", True),
+    "craton, ONNX Runtime int8": ("rows_side", "onnx-int8", "onnx", True),
+    "craton, ONNX Runtime fp32": ("rows_side", "onnx-fp32", "onnx", True),
+    "craton, transformers fp32": ("rows_side", "source", "transformers", True),
+    "transformers generate fp32": ("generate_side", "source", "float32", False),
+    "transformers generate bf16": ("generate_side", "source", "bfloat16", False),
+    "transformers continuous batching fp32": ("continuous_side", "source", "float32", False),
+    "llama.cpp Q4_0": ("llama_side", "Q4_0.gguf", "-", False),
+    "llama.cpp Q8_0": ("llama_side", "Q8_0.gguf", "-", False),
+    "llama.cpp F32": ("llama_side", "F32.gguf", "-", False),
+}
 
 
 @dataclass
-class Figures:
-    """Samples of one configuration: tokens per second, tokens per CPU-second, worst first-token time in seconds."""
+class Samples:
+    """Of one side at one number of requests: tokens per CPU-second and per second, decoding and prefill."""
 
-    rate: list[float] = field(default_factory=list)
-    per_cpu: list[float] = field(default_factory=list)
-    first: list[float] = field(default_factory=list)
+    decode_cpu: list[float] = field(default_factory=list)
+    decode: list[float] = field(default_factory=list)
+    prefill_cpu: list[float] = field(default_factory=list)
 
-    def add(self, tokens: int, wall_s: float, cpu_s: float, first_s: float | None = None) -> None:
-        self.rate.append(tokens / wall_s)
-        self.per_cpu.append(tokens / max(cpu_s, 1 / TICKS))
-        if first_s is not None:
-            self.first.append(first_s)
-
-    def row(self, name: str) -> str:
-        rate, per_cpu = statistics.median(self.rate), statistics.median(self.per_cpu)
-        first = "–"
-        if self.first:
-            first = f"{statistics.median(self.first) * 1000:.0f} ms (worst {max(self.first) * 1000:.0f})"
-        return f"| {name} | {rate:.0f} | {per_cpu:.0f} | {first} |"
+    def add(self, told: dict[str, float], requests: int) -> None:
+        self.decode_cpu.append(told["tokens"] / max(told["decode_cpu_s"], 1e-6))
+        self.decode.append(told["tokens"] / max(told["decode_s"], 1e-6))
+        self.prefill_cpu.append(requests * PROMPT / max(told["prefill_cpu_s"], 1e-6))
 
 
-def make_model(directory: Path) -> None:
-    """A random Llama of 15.5M parameters with a byte-level tokenizer, as a Hugging Face directory."""
+class Side:
+    """One process."""
+
+    def __init__(self, python: str, module: str, *words: str) -> None:
+        threads = words[-1]
+        environment = {
+            **os.environ,
+            "OMP_WAIT_POLICY": "PASSIVE",
+            "OMP_NUM_THREADS": threads,
+            "TOKENIZERS_PARALLELISM": "0",
+        }
+        self._child = subprocess.Popen(
+            [python, "-m", f"bench.engines.{module}", *words],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
+        )  # fmt: skip
+        while self._line().strip() != "ready":
+            pass
+
+    def ask(self, sequences: int) -> dict[str, float]:
+        assert self._child.stdin is not None
+        self._child.stdin.write(f"{sequences}\n")
+        self._child.stdin.flush()
+        while not (line := self._line()).startswith("{"):
+            pass
+        told: dict[str, float] = json.loads(line)
+        return told
+
+    def _line(self) -> str:
+        assert self._child.stdout is not None
+        line = self._child.stdout.readline()
+        if not line:
+            raise SystemExit(f"a side ended: {self._child.args}")
+        return line
+
+    def close(self) -> None:
+        self._child.kill()
+        self._child.wait()
+
+
+def make_model(directory: Path, *, large: bool) -> None:
+    """A random Llama of 15.5M parameters (152M if it is to be large), with a byte-level tokenizer, as transformers' own."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -67,18 +109,18 @@ def make_model(directory: Path) -> None:
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY, special_tokens=["<|end|>"], initial_alphabet=alphabet, show_progress=False
+        vocab_size=HIGHEST, special_tokens=["<|end|>"], initial_alphabet=alphabet, show_progress=False
     )
     tokenizer.train_from_iterator([" ".join(words)], trainer)
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>").save_pretrained(directory)
     torch.manual_seed(0)
     shape = LlamaConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=384,
-        intermediate_size=1024,
-        num_hidden_layers=7,
-        num_attention_heads=6,
-        num_key_value_heads=6,
+        vocab_size=HIGHEST,
+        hidden_size=1024 if large else 384,
+        intermediate_size=2816 if large else 1024,
+        num_hidden_layers=12 if large else 7,
+        num_attention_heads=16 if large else 6,
+        num_key_value_heads=16 if large else 6,
         tie_word_embeddings=True,
         max_position_embeddings=2048,
         bos_token_id=None,
@@ -88,181 +130,110 @@ def make_model(directory: Path) -> None:
     LlamaForCausalLM(shape).save_pretrained(directory)
 
 
-def serve_transformers(directory: str, threads: int) -> None:
-    """The other side: reads how many sequences to generate, one number a line, and answers `wall cpu`."""
-    import torch
-    from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
+def prepare(home: Path, *, large: bool, llama: str | None, sides: list[str]) -> None:
+    """Whatever form of the weights is not there yet."""
+    if not (home / "source").is_dir():
+        make_model(home / "source", large=large)
+    for name in {SIDES[side][1] for side in sides}:
+        kind = name.partition("-")[2]
+        if name.startswith("onnx") and not (home / name).is_dir():
+            command = [sys.executable, "-m", "craton.engine.convert", str(home / "source"), str(home / name)]
+            subprocess.run([*command, "--precision", kind], check=True, stdout=subprocess.DEVNULL)
+        if name.endswith(".gguf") and llama and not (home / name).is_file():
+            words = [str(home / "source"), str(home / name), name.removesuffix(".gguf")]
+            subprocess.run([llama, "-m", "bench.engines.gguf_file", *words], check=True)
 
-    logging.set_verbosity_error()
-    torch.set_num_threads(threads)
-    model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.bfloat16).eval()
-    print("ready", flush=True)
-    for line in sys.stdin:
-        prompts = torch.randint(300, VOCABULARY, (int(line), PROMPT))
-        wall, cpu = time.perf_counter(), time.process_time()
-        with torch.inference_mode():
-            model.generate(
-                prompts,
-                attention_mask=torch.ones_like(prompts),
-                max_new_tokens=OUTPUT,
-                min_new_tokens=OUTPUT,
-                do_sample=False,
+
+def rows(found: dict[tuple[str, int], Samples]) -> Iterator[str]:
+    """The table."""
+    for name in dict.fromkeys(side for side, _ in found):
+        each = [found[name, requests] for requests in REQUESTS]
+        cells = [f"{statistics.median(one.decode_cpu):.0f}" for one in each]
+        cells += [f"{statistics.median(one.decode):.0f}" for one in each]
+        cells += [f"{statistics.median(one.prefill_cpu):.0f}" for one in each]
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
+def report(found: dict[tuple[str, int], Samples], options: Any) -> None:
+    size = "152M" if options.large else "15.5M"
+    print(
+        f"{size} parameters, prompt {PROMPT}, output {OUTPUT}, {options.threads} thread(s) of {os.cpu_count()} cores, "
+        f"medians of {options.rounds} rounds; each at 1, 8, 32 requests together\n"
+    )
+    print("| side | decode, tokens/CPU-s | | | decode, tokens/s | | | prefill, tokens/CPU-s | | |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    print("\n".join(rows(found)))
+    for requests in REQUESTS:
+        best = {
+            ours: max(
+                (statistics.median(one.decode_cpu), name)
+                for (name, count), one in found.items()
+                if count == requests and SIDES[name][3] == ours
             )
-        print(time.perf_counter() - wall, time.process_time() - cpu, flush=True)
+            for ours in (True, False)
+            if any(SIDES[name][3] == ours for name, _ in found)
+        }
+        if len(best) == 2:
+            (own, mine), (other, theirs) = best[True], best[False]
+            print(f"\n{requests} request(s): {mine} decodes {own / other:.2f} times as fast as {theirs}")
 
 
-class Transformers:
-    """That process, from our side."""
-
-    def __init__(self, directory: Path, threads: int) -> None:
-        command = [sys.executable, "-m", "bench.engine", "--serve-transformers", str(directory), str(threads)]
-        environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": str(threads)}
-        self._child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
-        self.threads = threads
-        self._line()
-
-    def generate(self, sequences: int) -> tuple[float, float]:
-        assert self._child.stdin is not None
-        self._child.stdin.write(f"{sequences}\n")
-        self._child.stdin.flush()
-        wall, cpu = self._line().split()
-        return float(wall), float(cpu)
-
-    def _line(self) -> str:
-        assert self._child.stdout is not None
-        return self._child.stdout.readline()
-
-    def close(self) -> None:
-        self._child.kill()
-        self._child.wait()
+def adapters(home: Path, threads: str) -> None:
+    """A hundred adapters on one base: decoding with none, with one for all rows, with another for each."""
+    print("\n| adapters | rows | none, tokens/CPU-s | one for all | each its own | read | put on |")
+    print("|---|---|---|---|---|---|---|")
+    for whose, label in (("OURS", "craton, by row"), ("PEFT", "peft, adapter_names")):
+        side = Side(sys.executable, "adapters_side", str(home / "source"), whose, threads)
+        for count in (8, 32):
+            told = side.ask(count)
+            times = [f"{told[name]:.0f} ms" if name in told else "–" for name in ("read_ms", "wear_ms")]
+            shares = [f"{told[way]:.0f} ({told[way] / told['bare']:.0%})" for way in ("one", "each")]
+            print(f"| {label} | {count} | {told['bare']:.0f} | {' | '.join([*shares, *times])} |")
+        side.close()
 
 
-class Engine:
-    """`python -m craton.engine` on a Unix socket."""
-
-    def __init__(self, directory: Path, threads: int, scratch: Path) -> None:
-        self._socket = scratch / f"{threads}.sock"
-        command = [sys.executable, "-m", "craton.engine", "--model", str(directory), "--uds", str(self._socket)]
-        self._child = subprocess.Popen([*command, "--threads", str(threads)], stderr=subprocess.DEVNULL)
-        self.threads = threads
-        while asyncio.run(self._state()) != 200:
-            time.sleep(0.05)
-
-    async def _state(self) -> int:
-        try:
-            reader, writer = await asyncio.open_unix_connection(str(self._socket))
-        except OSError:
-            return 0
-        writer.write(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
-        status = int((await reader.readline()).split()[1])
-        writer.close()
-        return status
-
-    async def stream(self, delay_s: float) -> float:
-        """One request after so long; its first-token time."""
-        await asyncio.sleep(delay_s)
-        began = time.perf_counter()
-        prompt = [random.randrange(300, VOCABULARY) for _ in range(PROMPT)]
-        asked = {"prompt": prompt, "max_tokens": OUTPUT, "ignore_eos": True, "stream": True, "temperature": 0}
-        body = json.dumps(asked).encode()
-        reader, writer = await asyncio.open_unix_connection(str(self._socket))
-        writer.write(
-            b"POST /v1/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b"
-            % (len(body), body)
-        )
-        await reader.readuntil(b"data: ")
-        first = time.perf_counter() - began
-        rest = await reader.read()
-        while not rest.endswith(b"0\r\n\r\n"):
-            rest += await reader.readexactly(1) + await reader.read()
-        writer.close()
-        return first
-
-    async def round(self, requests: int) -> tuple[float, float, float]:
-        """(wall, CPU of the engine, worst first-token time) of requests at random moments of the window."""
-        delays = [random.random() * WINDOW_S if requests > 1 else 0.0 for _ in range(requests)]
-        began, cpu = time.perf_counter(), self._cpu_s()
-        firsts = await asyncio.gather(*(self.stream(delay) for delay in delays))
-        return time.perf_counter() - began - min(delays), self._cpu_s() - cpu, max(firsts)
-
-    def _cpu_s(self) -> float:
-        fields = Path(f"/proc/{self._child.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
-    def close(self) -> None:
-        self._child.terminate()
-        self._child.wait()
-
-
-def measure(source: Path, served: Path, threads: list[int], rounds: int, scratch: Path) -> dict[str, Figures]:
-    """All configurations, round after round."""
-    found: dict[str, Figures] = {}
-    engines = [Engine(served, count, scratch) for count in threads]
-    others = [Transformers(source, count) for count in threads]
+def measure(home: Path, options: argparse.Namespace, names: list[str]) -> dict[tuple[str, int], Samples]:
+    """All sides, round after round; the first round warms and is not counted."""
+    found: dict[tuple[str, int], Samples] = {}
+    sides: dict[str, Side] = {}
     try:
-        for number in range(rounds + 1):
-            for side in [*engines, *others]:
-                for requests in (1, MANY):
-                    name = f"{type(side).__name__}, {side.threads} thread(s), {requests} request(s)"
-                    figures = Figures() if number == 0 else found.setdefault(name, Figures())
-                    if isinstance(side, Engine):
-                        wall, cpu, first = asyncio.run(side.round(requests))
-                        figures.add(requests * OUTPUT, wall, cpu, first)
-                    else:
-                        figures.add(requests * OUTPUT, *side.generate(requests))
+        for name in names:
+            module, place, word, _ = SIDES[name]
+            python = options.llama if module == "llama_side" else sys.executable
+            sides[name] = Side(python, module, str(home / place), word, options.threads)
+        for number in range(options.rounds + 1):
+            for requests in REQUESTS:
+                for name, side in sides.items():
+                    told = side.ask(requests)
+                    if number:
+                        found.setdefault((name, requests), Samples()).add(told, requests)
     finally:
-        for side in [*engines, *others]:
+        for side in sides.values():
             side.close()
     return found
-
-
-def best(found: dict[str, Figures], side: str, requests: int) -> float:
-    rates = [
-        statistics.median(each.rate)
-        for name, each in found.items()
-        if name.startswith(side) and name.endswith(f" {requests} request(s)")
-    ]
-    return max(rates)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", default="1,2")
-    parser.add_argument("--precision", default="int4")
-    parser.add_argument("--keep", type=Path, help="directory for the model, reused when it is there")
+    parser.add_argument("--threads", default="1")
+    parser.add_argument("--large", action="store_true", help="152M parameters in place of 15.5M")
+    parser.add_argument("--keep", type=Path, help="directory for the models, reused when it is there")
+    parser.add_argument("--llama", help="interpreter of an environment with llama-cpp-python")
+    parser.add_argument("--adapters", action="store_true", help="measure LoRA adapters as well")
+    parser.add_argument("--sides", help="parts of the names of the sides to run, with commas between")
     options = parser.parse_args()
+    parts = options.sides.split(",") if options.sides else [""]
+    names = [name for name in SIDES if any(part in name for part in parts)]
+    names = [name for name in names if options.llama or not name.startswith("llama")]
     with tempfile.TemporaryDirectory() as scratch:
         home = options.keep or Path(scratch)
-        source, served = home / "source", home / f"served-{options.precision}"
-        if not source.is_dir():
-            make_model(source)
-        if not served.is_dir():
-            command = [sys.executable, "-m", "craton.engine.convert", str(source), str(served)]
-            subprocess.run([*command, "--precision", options.precision], check=True, stdout=subprocess.DEVNULL)
-        threads = [int(each) for each in options.threads.split(",")]
-        found = measure(source, served, threads, options.rounds, Path(scratch))
-    report(found, options)
-
-
-def report(found: dict[str, Figures], options: Any) -> None:
-    print(
-        f"{os.cpu_count()} cores, prompt {PROMPT}, output {OUTPUT}, {options.precision} beside bf16, medians of "
-        f"{options.rounds} rounds; {MANY} requests arrive within {WINDOW_S} s (transformers: one batch)\n"
-    )
-    print("| side | tokens/s | tokens/CPU-s | worst first token of a round: median |\n|---|---|---|---|")
-    for name, figures in found.items():
-        print(figures.row(name))
-    for requests in (1, MANY):
-        ratio = best(found, "Engine", requests) / best(found, "Transformers", requests)
-        print(f"\n{requests} request(s), each side at its best: {ratio:.2f} times transformers")
+        home.mkdir(exist_ok=True)
+        prepare(home, large=options.large, llama=options.llama, sides=names)
+        report(measure(home, options, names), options)
+        if options.adapters:
+            adapters(home, options.threads)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 4 and sys.argv[1] == "--serve-transformers":
-        serve_transformers(sys.argv[2], int(sys.argv[3]))
-    else:
-        main()
+    main()

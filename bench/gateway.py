@@ -1,12 +1,13 @@
 """Craton beside LiteLLM and nginx, in one run: the same fake upstream, the same load, CPU from /proc.
 
-    python bench/gateway.py [--seconds 5] [--rounds 3] [--litellm PYTHON] [--principal POLICIES]
+    python bench/gateway.py [--seconds 5] [--rounds 3] [--litellm PYTHON] [--principal POLICIES] [--hosted]
 
 The upstream is nginx answering a fixed OpenAI chat completion (and a long stream from a file), so that it costs next to
 nothing. Each gateway has one worker and is loaded by wrk at 64 connections; CPU is what the gateway's own processes
 spent (utime + stime), divided by the requests it answered. Latency is taken at one connection. Rounds are interleaved
 and medians shown, so that a machine that drifts does not favour anybody. What counts are the ratios. With `--principal
-20` the same server is asked by a user of 20 policies as well, and what that costs more is shown.
+20` the same server is asked by a user of 20 policies as well, and what that costs more is shown. With `--hosted` the same
+upstream is run by Craton too, as the replica of a model of its own on a Unix socket, and asked at the same server.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 ACCESS_KEY, SECRET_KEY = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 MODEL = "anthropic.claude-3-haiku-20240307-v1:0"
+HOSTED = "bench.hosted"
 TICKS = os.sysconf("SC_CLK_TCK")
 STREAM_CHUNKS = 2000
 TEXT = "The quick brown fox jumps over the lazy dog. " * 9
@@ -123,10 +125,12 @@ def tree(pid: int) -> list[int]:
     return found if children else [pid]
 
 
-def cpu_s(pid: int) -> float:
-    """CPU seconds that a process and its children have spent."""
+def cpu_s(pid: int, without: str = "") -> float:
+    """CPU seconds that a process and its children have spent; those of the program `without` are left out."""
     total = 0
     for one in tree(pid):
+        if without and Path(f"/proc/{one}/comm").read_text().strip() == without:
+            continue
         fields = Path(f"/proc/{one}/stat").read_text().rsplit(")", 1)[1].split()
         total += int(fields[11]) + int(fields[12])
     return total / TICKS
@@ -157,6 +161,7 @@ class Gateway:
     rps: list[float] = field(default_factory=list)
     p50_us: list[float] = field(default_factory=list)
     chunk_us: list[float] = field(default_factory=list)
+    without: str = ""
 
 
 def lua(folder: Path, name: str, headers: dict[str, str], body: bytes) -> Path:
@@ -226,22 +231,35 @@ class Bench:
         self.upstream_port = free_port()
         self.gateways: list[Gateway] = []
         self.user: Gateway | None = None
+        self.hosted: Gateway | None = None
 
     def upstream(self) -> list[str]:
         (self.folder / "stream.txt").write_text(stream_file())
         (self.folder / "body.json").write_text(json.dumps(COMPLETION))
         # `stream` in the request body cannot be seen by nginx, so streams have a port of their own.
         self.stream_port = free_port()
+        places = f"127.0.0.1:{self.upstream_port} backlog=2048", f"127.0.0.1:{self.stream_port} backlog=2048"
+        return nginx(self.folder, "upstream", "\n".join(self.servers(*places).values()))
+
+    def servers(self, whole: str, streaming: str) -> dict[str, str]:
+        """What answers whole and what answers in streams, listening there."""
         # A static file does not take POST; the redirect by which nginx would say so makes it a GET.
         serve = "location / { error_page 405 =200 /stream.txt; return 405; }"
-        return nginx(
-            self.folder,
-            "upstream",
-            f"server {{ listen 127.0.0.1:{self.upstream_port} backlog=2048; location / {{ default_type application/json; "
-            f"return 200 '{json.dumps(COMPLETION)}'; }} }}\n"
-            f"server {{ listen 127.0.0.1:{self.stream_port} backlog=2048; {serve} "
+        return {
+            HOSTED: f"server {{ listen {whole}; location / {{ default_type application/json; "
+            f"return 200 '{json.dumps(COMPLETION)}'; }} }}",
+            f"{HOSTED}-stream": f"server {{ listen {streaming}; {serve} "
             f"location = /stream.txt {{ types {{}} default_type text/event-stream; root {self.folder}; }} }}",
-        )
+        }
+
+    def replica(self, name: str, serves: str) -> str:
+        """The table of a model whose replica is such a server, on the socket that it is told."""
+        command = nginx(self.folder, name, serves.replace("listen {uds}", "listen unix:@UDS@"))
+        path = self.folder / f"{name}.conf"
+        shell = f"sed s#@UDS@#{{uds}}# {path} > {path}.own && exec {command[0]} -c {path}.own -p {self.folder}"
+        words = json.dumps(["/bin/sh", "-c", shell])
+        container = f'command = {words}\nport = 0\nspeaks = "openai"\nleast = 1\nhealth = "/"\n'
+        return f'[[model]]\nid = "{name}"\n[model.container]\n{container}'
 
     def craton(self, stack: ExitStack) -> None:
         config = self.folder / "craton.toml"
@@ -251,6 +269,9 @@ class Bench:
                 f'[[model]]\nid = "{model}"\n[[model.target]]\nprovider = "openai"\n'
                 f'base_url = "http://127.0.0.1:{port}/v1"\nmodel = "upstream"\n'
             )
+        if self.args.hosted:
+            text += "".join(self.replica(name, serves) for name, serves in self.servers("{uds}", "{uds}").items())
+            text += '[compute]\nsandbox = "off"\n'
         config.write_text(text)
         port = free_port()
         env = {**os.environ, "CRATON_ROOT_ACCESS_KEY_ID": ACCESS_KEY, "CRATON_ROOT_SECRET_ACCESS_KEY": SECRET_KEY}
@@ -265,6 +286,13 @@ class Bench:
         self.gateways.append(
             Gateway("Craton", child.pid, converse, stream, signed(converse, body), body, body, signed(stream, body))
         )
+        if self.args.hosted:
+            urls = f"{url}/model/{HOSTED}/converse", f"{url}/model/{HOSTED}-stream/converse-stream"
+            headers = signed(urls[0], body), signed(urls[1], body)
+            self.hosted = Gateway(
+                "Craton, hosted", child.pid, *urls, headers[0], body, body, headers[1], without="nginx"
+            )
+            self.gateways.append(self.hosted)
         if self.args.principal:
             sys.path.insert(0, str(ROOT))
             from bench.principal import STATEMENTS, user_with
@@ -338,10 +366,10 @@ class Bench:
         """CPU seconds, requests and wall seconds; whoever is slow gets longer, so that enough requests end."""
         seconds = self.args.seconds
         while True:
-            before = cpu_s(gateway.pid)
+            before = cpu_s(gateway.pid, gateway.without)
             requests, _ = wrk(script, url, connections, seconds)
             if requests >= enough:
-                return cpu_s(gateway.pid) - before, requests, seconds
+                return cpu_s(gateway.pid, gateway.without) - before, requests, seconds
             seconds *= 2
 
     def direct_p50_us(self) -> float:
@@ -366,6 +394,10 @@ def table(bench: Bench, direct_us: float) -> str:
         pairs = zip(bench.user.cpu_us, bench.gateways[0].cpu_us, strict=True)
         more = statistics.median(mine - root for mine, root in pairs)
         lines.append(f"\nThe user costs {more:+.1f} µs of CPU per request more than root (median of paired rounds).")
+    if bench.hosted is not None:
+        pairs = zip(bench.hosted.cpu_us, bench.gateways[0].cpu_us, strict=True)
+        ratio = statistics.median(mine / outside for mine, outside in pairs)
+        lines.append(f"\nA hosted model costs {ratio:.2f} × the CPU of an outside one (median of paired rounds).")
     return "\n".join(lines)
 
 
@@ -375,6 +407,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--litellm", default=str(ROOT / ".tools/litellm/bin/python"), help="Python of LiteLLM's venv")
     parser.add_argument("--principal", type=int, default=0, metavar="POLICIES", help="ask as such a user as well")
+    parser.add_argument("--hosted", action="store_true", help="ask the same upstream as a replica of Craton's as well")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         Path(name).chmod(0o755)

@@ -18,7 +18,8 @@ from craton.features.inference.quotas.quota import Quota
 from craton.features.inference.routing.routes import UNLIMITED, Retrying, Route, Target
 from craton.features.inference.targets.gate import Gate
 from craton.features.inference.targets.state import TargetState
-from craton.infra.control.quota import Buckets, Lease
+from craton.infra.quota.buckets import Buckets
+from craton.infra.quota.port import Lease
 
 TIMES = 5_000
 RUNS = 10
@@ -52,7 +53,7 @@ def quota() -> Quota:
     buckets = Buckets()
 
     async def lease(name: str, per_minute: float, need: float, want: float) -> Lease:
-        return buckets.lease(name, per_minute, need, want)
+        return buckets.give(name, per_minute, need, want)
 
     return Quota([QuotaLimitTable(requests_per_minute=10**9, tokens_per_minute=10**12)], 1, lease)
 

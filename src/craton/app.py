@@ -15,6 +15,7 @@ import msgspec
 
 from craton.aws.wire.faults import unavailable
 from craton.config import ConfigError, Settings
+from craton.features.inference.replicas.seats import Seats
 from craton.features.inference.routing.compile import Compiler
 from craton.front import server, tls
 from craton.front.connections import Limits
@@ -22,6 +23,7 @@ from craton.infra.blobs.opening import check_blobs
 from craton.infra.control.home import hold_home
 from craton.infra.jobs.employ import KINDS, Assignment, employ
 from craton.infra.keys.root import RootKey, load_root_key, root_credentials
+from craton.models.catalog.hosted import Placement
 from craton.models.catalog.rows import load as load_catalog
 from craton.models.dialects.all import dialect_named
 from craton.models.providers.provider import Provider, Upstream
@@ -104,7 +106,7 @@ def root_keys(settings: Settings) -> list[RootKey]:
 def checked_provider(upstream: Upstream) -> Provider:
     """Any provider the configuration may name, bound to no supervisor."""
 
-    async def nowhere(model_id: str) -> str:
+    async def nowhere(deployment: str) -> Placement:
         raise unavailable()
 
-    return make_provider(upstream, nowhere, lambda _: None)
+    return make_provider(upstream, Seats(nowhere))

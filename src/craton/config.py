@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from craton.config_containers import ContainerTable
 from craton.config_tables import AccountId, ConfigFile, RecordTable, StoreTable, TargetTable, TestingTable
 
 _SIGNED = ("bedrock", "sagemaker")
@@ -75,10 +76,24 @@ def placed(file: ConfigFile, folder: Path) -> ConfigFile:
         full = {name: str(folder / Path(path).expanduser()) for name, path in given.items() if path}
         return msgspec.structs.replace(table, **full) if full else table
 
+    def contained(table: ContainerTable) -> ContainerTable:
+        reads = tuple(str(folder / Path(path).expanduser()) for path in table.reads)
+        command = table.command
+        if command and "/" in command[0] and not (table.image or table.root):
+            command = (str(folder / Path(command[0]).expanduser()), *command[1:])
+        full = msgspec.structs.replace(table, reads=reads, command=command)
+        found: ContainerTable = seen(full, "root", "model_dir")
+        return found
+
     models = [
-        msgspec.structs.replace(model, target=[seen(one, "record", "cassette", "rules") for one in model.target])
+        msgspec.structs.replace(
+            model,
+            target=[seen(one, "record", "cassette", "rules") for one in model.target],
+            container=model.container and contained(model.container),
+        )
         for model in file.model
     ]
+    known = [msgspec.structs.replace(one, container=contained(one.container)) for one in file.marketplace.model]
     guards = file.organization
     listed = {
         name: tuple(str(folder / Path(path).expanduser()) for path in getattr(guards, name))
@@ -87,6 +102,7 @@ def placed(file: ConfigFile, folder: Path) -> ConfigFile:
     return msgspec.structs.replace(
         file,
         model=models,
+        marketplace=msgspec.structs.replace(file.marketplace, model=known),
         testing=seen(file.testing, "cassettes"),
         audit=seen(file.audit, "directory"),
         tls=seen(file.tls, "certificate", "key", "client_ca"),
@@ -141,7 +157,10 @@ def check(settings: Settings) -> None:
         alone = any(target.provider == "script" or target.record_mode == "all" for target in model.target)
         if alone and settings.file.server.workers > 1:
             raise ConfigError(f'[[model]] {model.id!r}: scripts, and record_mode "all", need [server] workers = 1')
-        if not any(target.weight or target.fallback for target in model.target):
+        check_container(f"[[model]] {model.id!r}", model.container)
+        if model.container is None and not model.target:
+            raise ConfigError(f"[[model]] {model.id!r}: it has neither a target nor a container")
+        if model.container is None and not any(target.weight or target.fallback for target in model.target):
             raise ConfigError(f"[[model]] {model.id!r}: no target takes requests: all have weight 0")
     for limit in settings.file.quota.limit:
         if limit.requests_per_minute is None and limit.tokens_per_minute is None:
@@ -150,10 +169,18 @@ def check(settings: Settings) -> None:
         settings.file.tls.client_ca and not settings.file.tls.key
     ):
         raise ConfigError("[tls] needs both certificate and key")
+    for known in settings.file.marketplace.model:
+        check_container(f"[[marketplace.model]] {known.source!r}", known.container)
     check_store(settings.file.store)
     accounts = [settings.account, *(account.id for account in settings.file.account)]
     if len(set(accounts)) != len(accounts):
         raise ConfigError("[[account]] ids must be unique and differ from the default account")
+
+
+def check_container(where: str, table: ContainerTable | None) -> None:
+    """A container that can be run."""
+    if table is not None and table.mistake:
+        raise ConfigError(f"{where}: container: {table.mistake}")
 
 
 def check_store(store: StoreTable) -> None:

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from craton.config_containers import ContainerTable, MarketplaceTable
+
 DEFAULT_PORT = 8765
 SAMPLE_MODEL = "craton.chat-mini-v1:0"
 
@@ -120,14 +122,45 @@ class VectorsTable(Table, frozen=True):
     url: str = ""
 
 
+class ScaleTable(Table, frozen=True):
+    """Between how many replicas a model moves, and by what; see features/hosting/deployment.py. None: as it is."""
+
+    model: Annotated[str, Meta(min_length=1)]
+    least: Annotated[int, Meta(ge=0, le=10_000)] | None = None
+    most: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    target: Positive | None = None
+    down_after_s: Annotated[float, Meta(ge=0)] | None = None
+    idle_timeout_s: Annotated[float, Meta(ge=0)] | None = None
+    queue: Annotated[int, Meta(ge=0)] | None = None
+
+
 class ComputeTable(Table, frozen=True):
     """`sandbox`: walls around model processes as the system allows them, all of them or no model, or none."""
 
-    backend: Literal["local"] = "local"
+    backend: Literal["local", "ray"] = "local"
+    # Of the Ray cluster (docs/cluster.md); "" finds the one that this machine belongs to.
+    address: str = ""
     sandbox: Literal["auto", "required", "off"] = "auto"
     threads: Annotated[int, Meta(ge=0)] = 0
     idle_timeout_s: Annotated[float, Meta(ge=0)] = 900.0
     start_timeout_s: Positive = 60.0
+    # Of each model on demand, unless [[compute.scale]] says otherwise.
+    replicas_max: Annotated[int, Meta(ge=1, le=10_000)] = 1
+    memory_reserve_bytes: Annotated[int, Meta(ge=0)] = 256 << 20
+    drain_timeout_s: Annotated[float, Meta(ge=0)] = 600.0
+    scale: list[ScaleTable] = []
+    # What runs images of containers ("": podman or docker, whichever is there), and further options of its `run`.
+    container_runtime: str = ""
+    container_options: tuple[str, ...] = ()
+    # Who serves models that write text (features/hosting/engines.py); `vllm` is the path of its program.
+    engine: Literal["auto", "onnx", "transformers", "vllm"] = "auto"
+    vllm: str = ""
+    vllm_options: list[str] = []
+    gpu_memory_share: Annotated[float, Meta(gt=0, le=1)] = 0.9
+    adapters_max: Annotated[int, Meta(ge=1)] = 128
+    adapter_rank_max: Literal[1, 8, 16, 32, 64, 128, 256, 320, 512] = 64
+    # What becomes of imported weights (docs/model-import.md); "none": served as they are.
+    import_precision: Literal["auto", "none", "int4", "int8", "fp32"] = "auto"
 
 
 class LimitsTable(Table, frozen=True):
@@ -146,6 +179,17 @@ class LimitsTable(Table, frozen=True):
     batch_file_bytes: Annotated[int, Meta(ge=1)] = 1024**3
     batch_job_bytes: Annotated[int, Meta(ge=1)] = 5 * 1024**3
     s3_buckets: Annotated[int, Meta(ge=0)] = 10_000
+    # Bedrock's own default is 2 units; here the machines' memory is what limits.
+    provisioned_units: Annotated[int, Meta(ge=0)] = 50
+    provisioned_models: Annotated[int, Meta(ge=0)] = 100
+    imported_models: Annotated[int, Meta(ge=0)] = 3
+    import_jobs: Annotated[int, Meta(ge=0)] = 1
+    import_model_bytes: Annotated[int, Meta(ge=1)] = 200 * 1024**3
+    customization_jobs: Annotated[int, Meta(ge=0)] = 2
+    customization_train_bytes: Annotated[int, Meta(ge=1)] = 10 * 1024**3
+    customization_validation_bytes: Annotated[int, Meta(ge=1)] = 1024**3
+    custom_models: Annotated[int, Meta(ge=0)] = 100
+    custom_model_deployments: Annotated[int, Meta(ge=0)] = 100
 
 
 class RetentionTable(Table, frozen=True):
@@ -246,10 +290,11 @@ class TargetTable(Table, frozen=True):
 
 
 class ModelTable(Table, frozen=True):
-    """`dialect` is the native schema of an id that the catalog does not know."""
+    """`dialect` is the native schema of an id that the catalog does not know. It has targets, a container, or both."""
 
     id: Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[a-zA-Z0-9_.:/-]+\Z")]
-    target: Annotated[list[TargetTable], Meta(min_length=1)]
+    target: list[TargetTable] = []
+    container: ContainerTable | None = None
     name: str = ""
     dialect: str = ""
     context_tokens: int | None = None
@@ -313,6 +358,17 @@ class QuotaTable(Table, frozen=True):
     limit: list[QuotaLimitTable] = []
 
 
+class RedisTable(Table, frozen=True):
+    """Where servers of one place count quotas together: `redis://`, `rediss://` or `unix://`, in Redis or Valkey.
+
+    The password is `env:NAME` or `file:PATH`, and so may the URL be; `ca` is a file of authorities for `rediss://`.
+    """
+
+    url: str = ""
+    password: str = ""
+    ca: str = ""
+
+
 class OrganizationTable(Table, frozen=True):
     """Guard policies for all accounts: files of service control policies, and of resource control policies.
 
@@ -349,8 +405,10 @@ class ConfigFile(Table, frozen=True):
     limits: LimitsTable = LimitsTable()
     routing: RoutingTable = RoutingTable()
     quota: QuotaTable = QuotaTable()
+    redis: RedisTable = RedisTable()
     testing: TestingTable = TestingTable()
     organization: OrganizationTable = OrganizationTable()
     oidc: OidcTable | None = None
+    marketplace: MarketplaceTable = MarketplaceTable()
     model: list[ModelTable] = []
     account: list[AccountTable] = []

@@ -54,8 +54,8 @@ class SystemClock:
 class Supervisor(Protocol):
     """What a worker asks of the supervisor process, off the hot path."""
 
-    async def ensure(self, model_id: str) -> str:
-        """Start the model's process if need be; the base URL it answers on."""
+    async def deployments(self) -> list[dict[str, Any]]:
+        """What is served by replicas and how each of these is doing (`models.status`). Raises Fault."""
         ...
 
     async def reset(self) -> None:

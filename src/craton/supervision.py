@@ -12,13 +12,15 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from craton.aws.access.credentials import AccessKey, Credentials
 from craton.config import ConfigError, Settings
 from craton.features.hosting import registry
+from craton.features.hosting.deployment import Deployment
+from craton.features.hosting.desired import Desires
 from craton.features.inference.routing import agreements, profiles, prompt_router, retention
 from craton.features.inference.routing.agreements import StoredAgreement
 from craton.features.inference.routing.retention import StoredMode
@@ -31,14 +33,11 @@ from craton.infra.cipher.keyring import Keyring
 from craton.infra.cipher.port import RootUnavailable
 from craton.infra.cipher.root import RootKey, check_table, load_root
 from craton.infra.cipher.rows import ALIAS, KEY
-from craton.infra.compute.local import LocalModelHost
-from craton.infra.compute.port import ModelSpec
-from craton.infra.compute.sandbox import Sandbox
 from craton.infra.control.board import Board
 from craton.infra.control.called import Called
 from craton.infra.control.home import RunDir
-from craton.infra.control.models import model_methods
-from craton.infra.control.quota import Buckets, quota_methods
+from craton.infra.control.models import model_methods, worker_source
+from craton.infra.control.quota import quota_methods
 from craton.infra.control.responses import KeptResponses
 from craton.infra.control.server import Call, ControlServer, Methods
 from craton.infra.control.wire import ControlFault
@@ -52,7 +51,9 @@ from craton.infra.store.parcels import Packing, Shelf
 from craton.infra.store.port import Store, StoreError
 from craton.infra.store.threaded import persistent
 from craton.infra.store.watch import StampWatch, StoreWatch, Watch, database_path
+from craton.models.catalog.hosted import Placement
 from craton.models.catalog.local import LocalModel, boxed_models
+from craton.sharing import Sharing
 from craton.storing import ROOT_PURPOSE, check_shared_secret, place_of, root_is_shared, shared_secret, store_url
 
 T = TypeVar("T")
@@ -78,6 +79,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     agreements: list[StoredAgreement] = []
     logging: list[StoredTerms] = []
     keys: tuple[int, ...] = ()  # moves when a KMS key or alias changes: by it workers know how long they may hold one
+    hosted: list[bytes] = []
+    placements: list[Placement] = []
     resets: int = 0
 
 
@@ -111,8 +114,10 @@ class Supervision:
     def __init__(self, settings: Settings, run: RunDir, roots: Credentials) -> None:
         self._settings = settings
         self._roots = roots
-        sandbox = Sandbox(settings.file.compute.sandbox, settings.home_path)
-        self._host = LocalModelHost(run.models, run.model_logs, sandbox=sandbox)
+        self._sharing = Sharing(settings, run, self._ask_opened, self._workers)
+        self._fleet = self._sharing.fleet
+        self._desires = Desires(settings, self._sharing.gpus)
+        self._control: ControlServer | None = None
         self._audit = open_audit(settings)
         self._url = store_url(settings)
         path = database_path(self._url)
@@ -122,14 +127,15 @@ class Supervision:
         self._store: Store | None = None
         self._mirror = Mirror()
         self._directory = Directory(self._mirror)
-        self._profiles, self._routers = Packing(), Packing()
+        self._profiles, self._routers, self._hosted = Packing(), Packing(), Packing()
+        self._deployments: tuple[Deployment, ...] = ()
+        self._placements: list[Placement] = []
+        self._current: Snapshot | None = None
         self._shelf = Shelf()
-        self._models: dict[str, LocalModel] = {}
         self._published = b""
         self._turn = asyncio.Lock()
         self._resets = 0
         self._responses = KeptResponses()
-        self._buckets = Buckets()
         self._board = Board()
         self._called = Called()
         self._tally = Tally(self._ask_opened, self._watch.exists)
@@ -145,15 +151,17 @@ class Supervision:
             **self._responses.methods,
             **self._board.methods,
             **self._called.methods,
-            **quota_methods(self._buckets),
+            **quota_methods(self._sharing.counter),
         }
         kept.update({**self._audit.methods, **self._tally.methods})
-        return {**model_methods(self._host, self._spec), **kept, **own}
+        return {**model_methods(self._fleet), **kept, **own}
 
     async def start(self, control: ControlServer) -> None:
         if not isinstance(self._watch, Watch):
             await self._ask(lambda: check_shared_secret(self._opened(), self._settings), _PATIENCE_S)
+        self._control = control
         await self._publish(control, _PATIENCE_S)
+        await self._sharing.begin(self._place)
         self._looking = asyncio.create_task(self._look(control), name="store watch")
         self._counting = asyncio.create_task(self._tally.run(), name="tally")
 
@@ -170,7 +178,7 @@ class Supervision:
         if self._counting is not None:
             self._counting.cancel()
             await self._tally.keep()
-        await self._host.close()
+        await self._sharing.end()
         await self._audit.close()
         self._reading.shutdown(wait=False, cancel_futures=True)
         if self._store is not None:
@@ -210,19 +218,38 @@ class Supervision:
         One at a time: who finds its own write published already must not return before the workers have taken it up.
         """
         async with self._turn:
-            snapshot = await self._ask(self._snapshot, patience_s)
-            payload = msgspec.msgpack.encode(snapshot)
-            if payload == self._published:
-                return
-            self._models = {model.id: model for model in snapshot.models}
+            self._current = await self._ask(self._snapshot, patience_s)
+            self._fleet.want(self._deployments)
+            await self._tell(control, self._current)
+
+    async def _place(self, placements: list[Placement]) -> None:
+        """Tell the workers where replicas are now; the store is not asked."""
+        async with self._turn:
+            self._placements = placements
+            if self._control is not None and self._current is not None:
+                self._current = msgspec.structs.replace(self._current, placements=placements)
+                await self._tell(self._control, self._current)
+
+    async def _tell(self, control: ControlServer, snapshot: Snapshot) -> None:
+        payload = msgspec.msgpack.encode(snapshot)
+        if payload != self._published:
             self._published = payload
             await control.publish(payload)
+
+    def _workers(self) -> list[str]:
+        """The workers that there are, by the names of their reports of load."""
+        peers = self._control.peers if self._control is not None else []
+        return [worker_source(peer.index, peer.pid) for peer in peers if peer.role == "worker"]
 
     def _snapshot(self) -> Snapshot:
         models = {model.id: model for model in boxed_models()}
         roots = list(self._roots.secrets.values())
         if not self._watch.exists():  # nothing is made just to be looked at
-            return Snapshot(roots, list(models.values()), resets=self._resets)
+            hosted = self._desire(None)
+            self._shelf.put((self._hosted,))
+            return Snapshot(
+                roots, list(models.values()), hosted=hosted, placements=self._placements, resets=self._resets
+            )
         store = self._opened()
         self._mirror.look(store)
         own = self._mirror.read(store, registry.KIND, registry.registration_of)
@@ -237,10 +264,19 @@ class Supervision:
             agreements=list(self._mirror.read(store, agreements.KIND, agreements.agreement_of)),
             logging=list(self._mirror.read(store, terms.KIND, terms.terms_of)),
             keys=(self._mirror.stamp(KEY), self._mirror.stamp(ALIAS)),
+            hosted=self._desire(store),
+            placements=self._placements,
             resets=self._resets,
         )
-        self._shelf.put((self._profiles, self._routers, *self._directory.packings))
+        self._shelf.put((self._profiles, self._routers, self._hosted, *self._directory.packings))
         return snapshot
+
+    def _desire(self, store: Store | None) -> list[bytes]:
+        """What is to be served now; the names of the parcels of hosted models."""
+        desired = self._desires.look(self._mirror, store)
+        self._deployments = desired.deployments
+        names = self._hosted.pack(desired.hosted)
+        return names if desired.hosted else []
 
     def _sealer(self) -> Sealer:
         """What opens the secrets of users' access keys."""
@@ -266,7 +302,7 @@ class Supervision:
     async def _reset(self, call: Call) -> None:
         """`{}` → None once everything is as after a first start. Model processes stay: they hold no state."""
         self._responses.clear()
-        self._buckets.reset()
+        await self._sharing.reset()
         await self._tally.clear()
         self._called.clear()
         self._resets += 1  # by which workers know that what they hold of their own must go as well
@@ -274,25 +310,3 @@ class Supervision:
             await self._ask(lambda: self._opened().reset())
         await self._publish(call.server)
         await self._tally.clear()  # what workers told before they took it up
-
-    async def _spec(self, model_id: str) -> ModelSpec | None:
-        model = self._models.get(model_id)
-        if model is None:
-            return None
-        compute = self._settings.file.compute
-        return ModelSpec(
-            id=model.id,
-            command=engine_command(model),
-            env={"OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"},
-            reads=(model.directory,),
-            threads=compute.threads,
-            idle_timeout_s=compute.idle_timeout_s,
-            start_timeout_s=compute.start_timeout_s,
-        )
-
-
-def engine_command(model: LocalModel) -> tuple[str, ...]:
-    """The engine is a program of its own: started, never imported."""
-    options = {"--model": model.directory, "--name": model.id, "--uds": "{uds}", "--threads": "{threads}"}
-    words: list[Any] = [sys.executable, "-P", "-m", "craton.engine"]
-    return (*words, *(word for pair in options.items() for word in pair))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -29,6 +29,7 @@ from craton.aws.wire.route import Router
 from craton.config import ConfigError, Settings
 from craton.context import App, Live, SystemClock
 from craton.features.inference.quotas.quota import Quota
+from craton.features.inference.replicas.seats import Seats
 from craton.features.inference.routing.agreements import StoredAgreement
 from craton.features.inference.routing.compile import Compiler
 from craton.features.inference.routing.profiles import StoredProfile
@@ -62,12 +63,14 @@ from craton.infra.store.opening import open_store
 from craton.infra.store.parcels import Unpacking
 from craton.infra.store.port import Store
 from craton.infra.store.threaded import ThreadedStore
+from craton.models.catalog.hosted import Hosted
 from craton.models.catalog.local import LocalModel
 from craton.models.catalog.rows import load as load_catalog
 from craton.models.dialects.all import dialect_named
 from craton.models.providers.cassettes.taping import MATCH_ON, Taping
 from craton.models.providers.local import LocalProvider
 from craton.models.providers.provider import Provider, Upstream
+from craton.models.providers.seats import Replicas
 from craton.offering import SERVICES, at_root, audited, cloudwatch_door, json_doors, operation_rows, query_doors, s3_way
 from craton.services.all import HANDLERS
 from craton.services.iam.key_uses import KeyUses
@@ -108,13 +111,13 @@ class Worker:
         self.settings = settings
         self.supervisor = supervisor = WorkerSupervisor(control)
         catalog = load_catalog()
-        make = lambda upstream: make_provider(upstream, supervisor.ensure, supervisor.used)  # noqa: E731
+        self.seats = Seats(supervisor.placement, workers=settings.file.server.workers)
         self.telling: list[asyncio.Task[None]] = []
         self.stage, self.resets = open_stage(settings), 0
-        self.compiler = Compiler(settings, catalog, make, dialect_named, self.stage)
+        self.compiler = Compiler(settings, catalog, lambda up: make_provider(up, self.seats), dialect_named, self.stage)
         self.routes = Routes(catalog, (), relaxed=False)
         self.models: list[LocalModel] | None = None
-        self.profiles, self.routers = Unpacking(StoredProfile), Unpacking(StoredRouter)
+        self.profiles, self.routers, self.hosted = Unpacking(StoredProfile), Unpacking(StoredRouter), Unpacking(Hosted)
         self.modes: list[StoredMode] = []
         self.agreements: list[StoredAgreement] = []
         self.organization = open_organization(settings)
@@ -169,20 +172,24 @@ class Worker:
 
     async def take_up(self, generation: int, payload: bytes) -> None:
         snapshot = msgspec.msgpack.decode(payload, type=Snapshot)
+        self.seats.take_up(snapshot.placements)
         wanted = self.everybody.wanted(snapshot.known)
         wanted |= self.profiles.wanted(snapshot.profiles) | self.routers.wanted(snapshot.routers)
+        wanted |= self.hosted.wanted(snapshot.hosted)
         parcels = await self.supervisor.parcels(wanted)
         keys, people = self.everybody.take(snapshot.known, parcels)
         if keys or snapshot.roots != self.roots:
             self.roots = snapshot.roots
             self.live.credentials = self.everybody.credentials(self.roots, self.vault.sessions.open)
         owned = [self.profiles.take(snapshot.profiles, parcels), self.routers.take(snapshot.routers, parcels)]
+        owned.append(self.hosted.take(snapshot.hosted, parcels))
         ruled = snapshot.modes != self.modes or snapshot.agreements != self.agreements
         if any(owned) or ruled or snapshot.models != self.models:
             if snapshot.models != self.models:
                 self.models, self.routes = snapshot.models, self.compiler.routes(snapshot.models)
             self.modes, self.agreements = snapshot.modes, snapshot.agreements
-            self.live.routes = self.routes.owning(self.profiles.held, self.routers.held, self.modes, self.agreements)
+            held = self.profiles.held, self.routers.held
+            self.live.routes = self.routes.owning(*held, self.modes, self.agreements, self.hosted.held)
         if people:
             self.live.authority = Authority(self.everybody.identities(), self.organization, self.live.authority)
         self.cipher.follow(snapshot.keys)
@@ -253,7 +260,7 @@ class Worker:
         self.resume_logs()
         self.telling.append(asyncio.create_task(self.meter.run(), name="meter"))
         self.telling.append(asyncio.create_task(self.vault.uses.tell(), name="key uses"))
-        self.telling.append(asyncio.create_task(self.supervisor.tell_uses(), name="control uses"))
+        self.telling.append(asyncio.create_task(self.seats.tell(self.supervisor.report), name="load"))
         if self.settings.file.server.workers > 1:
             rows = lambda: msgspec.to_builtins(target_rows(self.live.routes, time.monotonic()))  # noqa: E731
             self.telling.append(asyncio.create_task(self.supervisor.tell_targets(rows), name="control targets"))
@@ -266,6 +273,7 @@ class Worker:
         await self.meter.tell()
         for provider in self.compiler.providers.values():
             await provider.close()
+        await self.seats.close()
         if self.ring is not None:
             await self.ring.close()
         if self.log is not None:
@@ -348,10 +356,14 @@ def open_stage(settings: Settings) -> Stage | None:
     return stage
 
 
-def make_provider(upstream: Upstream, ensure: Callable[[str], Awaitable[str]], used: Callable[[str], None]) -> Provider:
+def make_provider(upstream: Upstream, replicas: Replicas) -> Provider:
     """The provider that the upstream names. Raises ConfigError for one that is not built."""
     if upstream.provider == "local":
-        return LocalProvider(upstream, ensure, used)
+        return LocalProvider(upstream, replicas)
+    if upstream.provider == "container" and not upstream.base_url:  # of our own
+        from craton.models.providers.containers import ContainersProvider
+
+        return ContainersProvider(upstream, replicas)
     if upstream.provider not in PROVIDERS:
         raise ConfigError(f"the provider {upstream.provider!r} is not built yet")
     file, kind = PROVIDERS[upstream.provider]

@@ -56,7 +56,7 @@ def test_a_model_from_a_directory(home: Path) -> None:
     assert (home / "models" / "my-copy+1" / "genai_config.json").is_file()
     assert craton("chat", "--model", "my-copy:1", "Hello", *at).stdout.strip()
     row = next(line for line in craton("models", *at).stdout.splitlines() if line.startswith("my-copy:1"))
-    assert re.search(r"registered\s+ready\s+\d+\s+\d+ MiB", row)
+    assert re.search(r"registered\s+ready\s+1/1\s+\d+\s+\S+\s+\d+ MiB", row)
     assert "state=ready" in craton("models", "log", "my-copy:1", *at).stdout
     assert "is stopped" in craton("models", "stop", "my-copy:1", *at).stdout
     assert "is ready" in craton("models", "start", "my-copy:1", *at).stdout

@@ -32,7 +32,7 @@ def doctor(home: str | None, config: str | None) -> None:
 
 def findings(home: str | None, config: str | None) -> Iterator[Finding]:
     """All checks, from the ground up; those of a home end where its configuration cannot be used."""
-    from craton.cli import checks_client, checks_home, checks_install, checks_logs
+    from craton.cli import checks_client, checks_containers, checks_home, checks_install, checks_logs
     from craton.cli.running import Place
     from craton.config import home_path
 
@@ -53,6 +53,7 @@ def findings(home: str | None, config: str | None) -> Iterator[Finding]:
         yield from checks_home.secrets(item.settings)
         yield from checks_home.database(item)
         yield from checks_home.models(item)
+        yield from checks_containers.containers(item.settings)
         yield from checks_logs.deliveries(item)
         yield from checks_home.server(item)
         yield from checks_client.endpoint(item, os.environ)

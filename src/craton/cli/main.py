@@ -22,6 +22,7 @@ COMMANDS = {
     "quickstart": "craton.cli.quickstart:quickstart",
     "chat": "craton.cli.chat:chat",
     "models": "craton.cli.models:models",
+    "top": "craton.cli.top:top",
     "keys": "craton.cli.keys:keys",
     "tls": "craton.cli.tls:tls",
     "secret": "craton.cli.secret:secret",

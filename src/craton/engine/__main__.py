@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 DRAIN_S = 4.0
 # Pictures come as base64 in a request: Bedrock's own limit of a body is 25 MB.
 IMAGE_BODY_BYTES = 32 << 20
+BACKENDS = ("auto", "onnx", "transformers")
 # Kind of model → "module:function" that opens its directory: (ModelSpec, event loop) → application.Serving.
 OPENERS = {
     "chat": "craton.engine.server:open_chat",
@@ -49,10 +50,13 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--max-batch", type=int, default=16, help="requests decoded together (default: 16)")
     parser.add_argument("--max-waiting", type=int, default=64, help="requests that may wait (default: 64)")
     parser.add_argument("--context", type=int, default=16384, help="largest context in tokens (default: 16384)")
+    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="who computes (default: by the files)")
+    parser.add_argument("--device", default="auto", help="of torch, such as cpu or cuda:0 (default: what there is)")
+    parser.add_argument("--max-adapters", type=int, default=128, help="LoRA adapters kept in memory (default: 128)")
     parser.add_argument("--name", help="model id to answer to (default: the directory's own)")
     parser.add_argument("--parent-pid", type=int, help="end at once unless this process is our parent")
     found = parser.parse_args(given)
-    for name in ("threads", "max_batch", "context"):
+    for name in ("threads", "max_batch", "context", "max_adapters"):
         if getattr(found, name) < 1:
             parser.error(f"--{name.replace('_', '-')} must be at least 1")
     return found
@@ -119,7 +123,16 @@ async def _load(application: Application, options: argparse.Namespace) -> bool:
     """Read and open the model in a thread, so that /health answers meanwhile; False when it cannot be served."""
     from craton.engine.backend import EngineFault, ModelSpec
 
-    spec = ModelSpec(options.model, options.threads, options.max_batch, options.max_waiting, options.context)
+    spec = ModelSpec(
+        options.model,
+        options.threads,
+        options.max_batch,
+        options.max_waiting,
+        options.context,
+        options.backend,
+        options.device,
+        options.max_adapters,
+    )
     try:
         serving = await asyncio.to_thread(_open, spec, asyncio.get_running_loop())
     except (EngineFault, ValueError) as fault:

@@ -15,6 +15,8 @@ import msgspec
 
 from craton.engine import openai_reply
 from craton.engine.backend import (
+    AdapterRefused,
+    AdapterUnknown,
     AdapterUnsupported,
     Busy,
     EngineFault,
@@ -35,8 +37,13 @@ FAULTS: tuple[tuple[type[EngineFault], int, str, str], ...] = (
     (GrammarRefused, 400, "invalid_request_error", "invalid_schema"),
     (TemplateRefused, 400, "invalid_request_error", "template_refused"),
     (AdapterUnsupported, 400, "invalid_request_error", "adapter_unsupported"),
+    (AdapterRefused, 400, "invalid_request_error", "adapter_refused"),
+    (AdapterUnknown, 404, "invalid_request_error", "model_not_found"),
     (EngineFault, 500, "server_error", "engine_fault"),
 )
+
+# What /health says of the load, for whoever keeps replicas.
+LOAD = ("running", "waiting", "max_batch", "adapters", "generated_tokens")
 
 Handler = Callable[[Request, Reply, str], Awaitable[None]]
 """Answers one request of a model that is ready; the last argument is the name that it is served under."""
@@ -65,7 +72,10 @@ class Serving(Protocol):
 
 
 class Application:
-    """Answers requests. `serving` is None until the model's directory is read; `state` says why."""
+    """Answers requests. `serving` is None until the model's directory is read; `state` says why.
+
+    A path of its own that the model serves as well is the model's once that is ready.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -104,14 +114,14 @@ class Application:
 
     async def _route(self, request: Request, reply: Reply) -> None:
         path = request.target.partition(b"?")[0].decode("latin-1")
+        state = self.health()
+        serving = self.serving
         own = self._own.get(path)
-        if own is not None:
+        if own is not None and not (state == "ready" and serving is not None and path in serving.routes):
             _check_method(request, path, "GET")
             status, told = own()
             await reply.send(status, openai_reply.ENCODE(told))
             return
-        state = self.health()
-        serving = self.serving
         if serving is not None:
             if path not in serving.routes:
                 raise BadRequest(f"There is no {path}", code="not_found", status=404)
@@ -124,7 +134,11 @@ class Application:
 
     def _health(self) -> tuple[int, Any]:
         state = self.health()
-        told = {"state": state, "model": self.name, **({"reason": self.reason} if self.reason else {})}
+        told: dict[str, Any] = {"state": state, "model": self.name, **({"reason": self.reason} if self.reason else {})}
+        if self.serving is not None:
+            stats = self.serving.stats()
+            told.update((name, getattr(stats, name)) for name in LOAD)
+            told |= {"tokens_per_s": round(stats.tokens_per_s, 1), "memory_bytes": rss_bytes()}
         return (200 if state == "ready" else 503), told
 
     def _stats(self) -> tuple[int, Any]:

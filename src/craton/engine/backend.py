@@ -36,12 +36,20 @@ class AdapterUnsupported(EngineFault):
     """This backend serves the model's own weights only."""
 
 
+class AdapterRefused(EngineFault):
+    """An adapter's files are damaged, or made for another model; the message says which file and why."""
+
+
+class AdapterUnknown(EngineFault):
+    """There is no adapter of this name."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
     """What to load and with which means.
 
     `threads` is the number of cores the backend may keep busy; `max_batch` the number of requests decoded together;
-    `context_tokens` lowers the model's own context when given.
+    `context_tokens` lowers the model's own context when given. The last three concern the transformers backend alone.
     """
 
     path: Path
@@ -49,6 +57,12 @@ class ModelSpec:
     max_batch: int
     max_waiting: int = 64
     context_tokens: int | None = None
+    # auto: what the directory holds; onnx or transformers where it holds both.
+    backend: str = "auto"
+    # auto: an accelerator if there is one; else a name of torch's.
+    device: str = "auto"
+    # How many adapters' weights are kept in memory; more may be known.
+    max_adapters: int = 128
 
 
 class Sampling(msgspec.Struct, frozen=True):
@@ -112,6 +126,7 @@ class Stats:
     # How long the step that is now running has taken; a large value means that the backend hangs.
     step_s: float = 0.0
     failures_in_a_row: int = 0
+    adapters: int = 0
 
 
 class TokenStream(Protocol):
@@ -131,9 +146,14 @@ class Backend(Protocol):
     async def submit(self, generation: Generation) -> TokenStream:
         """Queue one request. Raises Busy, Unavailable, GrammarRefused or AdapterUnsupported before anything is spent."""
 
-    def load_adapter(self, name: str, path: Path) -> None: ...
+    async def load_adapter(self, name: str, path: Path, *, replace: bool = False) -> None:
+        """Make an adapter known under a name. Raises AdapterRefused, AdapterUnsupported, FileNotFoundError."""
 
-    def unload_adapter(self, name: str) -> None: ...
+    async def unload_adapter(self, name: str) -> None:
+        """Forget an adapter; requests that use it go on. Raises AdapterUnknown, AdapterUnsupported."""
+
+    def adapters(self) -> dict[str, Path]:
+        """Known adapters and their directories, oldest first."""
 
     def stats(self) -> Stats: ...
 

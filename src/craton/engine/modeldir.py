@@ -1,6 +1,7 @@
 """A served model's directory: what is in it, whether it is whole, and the facts that serving needs.
 
-Owns the reading of `genai_config.json`, `tokenizer_config.json`, the chat template and `craton.json`. Opens no model.
+Owns the reading of `genai_config.json`, `tokenizer_config.json`, the chat template and `craton.json`; what Hugging Face's
+configuration says is `hfdir`'s. Opens no model.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 
 from craton.engine.backend import EngineFault, Sampling
 from craton.engine.guidance import CallMarkers
+from craton.engine.hfdir import facts_of
 
 # Larger files are trusted at start: hashing them would cost longer than loading.
 HASHED_BYTES = 512 << 20
@@ -47,23 +49,34 @@ class ModelDirectory:
     hashes: dict[str, str] = field(default_factory=dict)
 
 
-def describe(path: Path) -> ModelDirectory:
-    """Read and check a directory. Raises ModelDirectoryFault listing every problem found."""
+def describe(path: Path, backend: str = "onnx") -> ModelDirectory:
+    """Read and check a directory for a backend. Raises ModelDirectoryFault listing every problem found."""
     problems: list[str] = []
     if not path.is_dir():
         raise ModelDirectoryFault(path, ["there is no such directory"])
-    genai = _document(path, "genai_config.json", problems)
-    if genai is None and (path / "config.json").exists():
-        problems.append("it looks like a Hugging Face directory: convert it first (craton models add does that)")
+    genai = _as_kept_by_hugging_face(path, problems) if backend == "transformers" else _as_exported(path, problems)
     tokens = _document(path, "tokenizer.json", problems)
     settings = _document(path, "tokenizer_config.json", problems, optional=True) or {}
     ours = _document(path, "craton.json", problems, optional=True) or {}
-    model: dict[str, Any] = (genai or {}).get("model", {})
-    if genai is not None:
-        problems += _weights_missing(path, model)
     if problems or genai is None or tokens is None:
         raise ModelDirectoryFault(path, problems)
     return _facts(path, genai, tokens, settings, ours)
+
+
+def _as_exported(path: Path, problems: list[str]) -> dict[str, Any] | None:
+    genai = _document(path, "genai_config.json", problems)
+    if genai is None:
+        if (path / "config.json").exists():
+            problems.append("it looks like a Hugging Face directory: convert it first (craton models add does that)")
+        return None
+    problems += _weights_missing(path, genai.get("model", {}))
+    return genai
+
+
+def _as_kept_by_hugging_face(path: Path, problems: list[str]) -> dict[str, Any] | None:
+    config = _document(path, "config.json", problems)
+    generation = _document(path, "generation_config.json", problems, optional=True) or {}
+    return facts_of(path, config, generation, problems) if config is not None else None
 
 
 class Recorded(Protocol):

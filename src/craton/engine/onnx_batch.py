@@ -11,8 +11,8 @@ and 480 by one `Generator` per request stepped in turn. bench/engine.py measures
 from __future__ import annotations
 
 import json
-import mmap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from craton.engine.backend import EngineFault
-from craton.engine.rows import Logits
+from craton.engine.memory import fit, free_bytes, lazy_pages
+from craton.engine.rows import PIECE_TOKENS, Logits, OwnWeightsOnly
 
 DTYPES: dict[str, type[np.generic]] = {
     "tensor(float)": np.float32,
@@ -28,19 +29,32 @@ DTYPES: dict[str, type[np.generic]] = {
     "tensor(int64)": np.int64,
     "tensor(int32)": np.int32,
 }
-# What the caches of all rows may take together: a share of the memory that is free when the model is loaded.
-MEMORY_SHARE = 0.4
+
+
+# A step's mask is as wide as the longest row, rounded up: arrays are bound once for so many tokens.
+WIDTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A binding and the arrays that it reads: ids (n, 1), mask (n, width), positions (n, 1)."""
+
+    binding: Any
+    ids: NDArray[Any]
+    mask: NDArray[Any]
+    positions: NDArray[Any]
 
 
 class Unsuited(EngineFault):
     """The graph is not of the kind that can be batched this way; another runtime may still serve it."""
 
 
-class OnnxBatch:
+class OnnxBatch(OwnWeightsOnly):
     """A model directory opened as a batched session. Raises Unsuited when its graph does not fit."""
 
     kind = "onnxruntime, continuous batching"
     copies = True
+    piece_tokens = PIECE_TOKENS
 
     def __init__(self, directory: Path, threads: int, max_batch: int, context_tokens: int | None) -> None:
         config = json.loads((directory / "genai_config.json").read_bytes())
@@ -54,12 +68,12 @@ class OnnxBatch:
         self._cache_type = DTYPES[first.type]
         bytes_per_token = len(self._names) * heads * head_size * np.dtype(self._cache_type).itemsize
         wanted = min(int(config["model"]["context_length"]), context_tokens or 1 << 20)
-        self.capacity, self.context_tokens = fit(bytes_per_token, max_batch, wanted, _free_bytes())
+        self.capacity, self.context_tokens = fit(bytes_per_token, max_batch, wanted, free_bytes())
         shape = (self.capacity, heads, self.context_tokens, head_size)
         self._cache = [_lazy_zeros(shape, self._cache_type) for _ in self._names]
         self._logits_type = DTYPES[next(each.type for each in self._session.get_outputs() if each.name == "logits")]
         self._step = np.empty((self.capacity, 1, self.vocabulary), self._logits_type)
-        self._steps: dict[int, Any] = {}
+        self._steps: dict[int, Step] = {}
         self._positions = np.arange(self.context_tokens, dtype=np.int64)
         self._last_only = self._probe()
 
@@ -80,18 +94,31 @@ class OnnxBatch:
     def decode(self, tokens: NDArray[np.int64], lengths: NDArray[np.int64]) -> Logits:
         """See Rows."""
         count = tokens.shape[0]
-        binding = self._steps.get(count)
-        if binding is None:
-            binding = self._session.io_binding()
-            self._bind_cache(binding, 0, count)
-            shape = (count, 1, self.vocabulary)
-            binding.bind_output("logits", "cpu", 0, self._logits_type, shape, self._step.ctypes.data)
-            self._steps[count] = binding
-        column = lengths.reshape(count, 1)
-        mask = (self._positions[: int(lengths.max()) + 1] <= column).astype(np.int64)
-        self._run(binding, tokens.reshape(count, 1), mask, column)
+        width = min(self.context_tokens, (int(lengths.max()) // WIDTH + 1) * WIDTH)
+        step = self._steps.get(count)
+        if step is None or step.mask.shape[1] != width:
+            step = self._steps[count] = self._bound(count, width)
+        step.ids[:, 0] = tokens
+        step.positions[:, 0] = lengths
+        np.less_equal(self._positions[:width], step.positions, out=step.mask, casting="unsafe")
+        self._session.run_with_iobinding(step.binding)
         picked: Logits = self._step[:count, 0].astype(np.float32, copy=False)
         return picked
+
+    def _bound(self, count: int, width: int) -> Step:
+        """A step of that many rows, bound to arrays that are filled in place: binding anew costs as much as a layer."""
+        binding = self._session.io_binding()
+        self._bind_cache(binding, 0, count)
+        shape = (count, 1, self.vocabulary)
+        binding.bind_output("logits", "cpu", 0, self._logits_type, shape, self._step.ctypes.data)
+        shapes = {"input_ids": (count, 1), "attention_mask": (count, width), "position_ids": (count, 1)}
+        arrays = {}
+        for name, each in shapes.items():
+            kind = DTYPES[self._inputs[name].type] if name in self._inputs else np.int64
+            arrays[name] = np.zeros(each, kind)
+            if name in self._inputs:
+                binding.bind_input(name, "cpu", 0, kind, each, arrays[name].ctypes.data)
+        return Step(binding, *arrays.values())
 
     def copy(self, source: int, target: int, length: int) -> None:
         """See Rows."""
@@ -145,22 +172,7 @@ class OnnxBatch:
 
 
 def _lazy_zeros(shape: tuple[int, ...], kind: type[np.generic]) -> NDArray[Any]:
-    """Zeros whose memory is taken page by page as positions fill, so that an idle server holds almost none of it.
-
-    Huge pages are declined: each would span many tokens of one head, and the first token would take the whole row.
-    """
-    size = int(np.prod(shape)) * np.dtype(kind).itemsize
-    pages = mmap.mmap(-1, size)
-    if hasattr(mmap, "MADV_NOHUGEPAGE"):
-        pages.madvise(mmap.MADV_NOHUGEPAGE)
-    return np.frombuffer(pages, kind).reshape(shape)
-
-
-def fit(bytes_per_token: int, max_batch: int, context_tokens: int, free_bytes: int) -> tuple[int, int]:
-    """How many rows of how many positions the memory allows: rows are given up first, down to 1, then positions."""
-    budget = int(free_bytes * MEMORY_SHARE) // max(1, bytes_per_token)
-    rows = max(1, min(max_batch, budget // max(1, context_tokens)))
-    return rows, max(1, min(context_tokens, budget // rows))
+    return np.frombuffer(lazy_pages(int(np.prod(shape)) * np.dtype(kind).itemsize), kind).reshape(shape)
 
 
 def _decoder_of(config: dict[str, Any]) -> dict[str, Any]:
@@ -207,10 +219,3 @@ def _cache_names(decoder: dict[str, Any], inputs: dict[str, Any]) -> list[tuple[
     if strange or "input_ids" not in inputs or "attention_mask" not in inputs:
         raise Unsuited(f"the graph's inputs are not the usual ones: {', '.join(strange) or 'no attention mask'}")
     return names
-
-
-def _free_bytes() -> int:
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return 4 << 30

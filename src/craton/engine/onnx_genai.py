@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from craton.engine.rows import Logits
+from craton.engine.rows import PIECE_TOKENS, Logits, OwnWeightsOnly
 
 
-class OnnxGenai:
+class OnnxGenai(OwnWeightsOnly):
     """A model directory opened by the GenAI runtime. Raises what that runtime raises (RuntimeError) on a bad one."""
 
     kind = "onnxruntime-genai, one generator per request"
     copies = False
+    piece_tokens = PIECE_TOKENS
 
     def __init__(self, directory: Path, threads: int, max_batch: int, context_tokens: int | None) -> None:
         import onnxruntime_genai

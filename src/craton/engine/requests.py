@@ -66,6 +66,7 @@ class Job:
     """A request on the scheduler's thread: waiting, being filled in, or decoding in a row."""
 
     __slots__ = (
+        "adapter",
         "cached",
         "cancelled",
         "filled",
@@ -80,8 +81,16 @@ class Job:
         "token",
     )
 
-    def __init__(self, generation: Generation, grammar: Grammar | None, cancel: Callable[[Job], None]) -> None:
+    def __init__(
+        self,
+        generation: Generation,
+        grammar: Grammar | None,
+        cancel: Callable[[Job], None],
+        adapter: object | None = None,
+    ) -> None:
         self.generation = generation
+        # As the runtime reads it: the very one, though its name be forgotten or given to another meanwhile.
+        self.adapter = adapter
         self.grammar = grammar
         self.sampler = Sampler(generation.sampling)
         self.stream = JobStream(lambda: cancel(self))

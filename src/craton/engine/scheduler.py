@@ -20,9 +20,8 @@ from craton.engine.backend import Delta, Finish, Stats, TokenLogprob
 from craton.engine.requests import Job
 from craton.engine.rows import Logits, Rows
 
-# Between two decoding steps prompts are computed in pieces of so many tokens, at least one piece, and further ones
-# while this much time has not passed: new requests begin soon, and running answers never stand still for long.
-FILL_TOKENS = 128
+# Between two decoding steps prompts are computed in pieces (`Rows.piece_tokens`), at least one, and further ones while
+# this much time has not passed: new requests begin soon, and running answers never stand still for long.
 FILL_S = 0.08
 # A shared beginning shorter than this is not worth the copy.
 SHORTEST_PREFIX = 16
@@ -46,6 +45,8 @@ class Scheduler:
         self._filling: Job | None = None
         # Tokens whose positions in a row's cache are valid, whether the row is in use or only remembers them.
         self._held: list[list[int]] = [[] for _ in range(rows.capacity)]
+        # What each row was computed with: tokens alone do not make two beginnings alike.
+        self._worn: list[object | None] = [None] * rows.capacity
         self._ready: list[tuple[Job, Delta]] = []
         self._step_began = 0.0
         self._rate: deque[tuple[float, int]] = deque(maxlen=64)
@@ -135,14 +136,14 @@ class Scheduler:
             self._stats.waiting = len(self._waiting) + len(self._inbox)
 
     def _fill(self) -> None:
-        """Compute prompts for a while; see FILL_TOKENS."""
+        """Compute prompts for a while; see FILL_S."""
         began = time.monotonic()
         while True:
             job = self._filling or self._next_waiting()
             if job is None:
                 return
             prompt = job.generation.prompt
-            piece = prompt[job.filled : job.filled + FILL_TOKENS]
+            piece = prompt[job.filled : job.filled + self._rows.piece_tokens]
             logits = self._rows.prefill(job.row, piece, job.filled)
             self._held[job.row] += piece
             job.filled += len(piece)
@@ -162,6 +163,7 @@ class Scheduler:
             if job.cancelled:
                 continue
             job.row = len(self._active)
+            self._dress(job)
             job.filled = job.cached = self._reuse(job)
             self._held[job.row] = job.generation.prompt[: job.filled]
             self._filling = job
@@ -171,11 +173,17 @@ class Scheduler:
             return job
         return None
 
+    def _dress(self, job: Job) -> None:
+        if self._worn[job.row] is not job.adapter:
+            self._rows.wear(job.row, job.adapter)
+            self._worn[job.row], self._held[job.row] = job.adapter, []
+
     def _reuse(self, job: Job) -> int:
         """Bring the longest beginning that any row shares with the prompt into the job's row; its length."""
         # The last token is always computed: its logits are what the first pick needs.
         prompt = job.generation.prompt[:-1]
-        rows = range(self._rows.capacity) if self._rows.copies else (job.row,)
+        all_rows = range(self._rows.capacity) if self._rows.copies else (job.row,)
+        rows = (row for row in all_rows if self._worn[row] is job.adapter)
         best, length = max(((row, shared(self._held[row], prompt)) for row in rows), key=lambda found: found[1])
         if length < SHORTEST_PREFIX:
             return 0
@@ -234,6 +242,7 @@ class Scheduler:
     def _swap(self, one: int, other: int) -> None:
         self._rows.swap(one, other, len(self._held[one]), len(self._held[other]))
         self._held[one], self._held[other] = self._held[other], self._held[one]
+        self._worn[one], self._worn[other] = self._worn[other], self._worn[one]
 
     def _hand_over(self) -> None:
         """Give the round's deltas to the event loop: one wake-up for all of them."""

@@ -1,7 +1,7 @@
 """The models that the vendors' doors list: every id that can be called through them, in OpenAI's shape or Anthropic's.
 
 Owns which ids those are and how each vendor shows one. A model whose bare id Bedrock refuses is listed by its inference
-profiles alone, so whatever is listed can be called. Nobody knows when most models were made: the date is the epoch,
+profiles alone, and what the caller's account hosts by its ARN, so whatever is listed can be called. Nobody knows when most models were made: the date is the epoch,
 as Anthropic's reference allows.
 """
 
@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from craton.context import Call
+from craton.features.inference.routing.hosted import owned
 from craton.features.inference.routing.routes import Route, Routes
 from craton.front.door_chat import resolve
 from craton.front.door_faults import DoorFault
@@ -49,6 +50,10 @@ def listed(call: Call, kinds: frozenset[str]) -> Iterator[Listed]:
         route_behind = routes.by_id.get(profile.model.model_id)
         if route_behind is not None and answers(route_behind, kinds):
             yield Listed(profile.profile_id, route_behind, profile.name)
+    for hosted in owned(routes.hosted.values(), call.account, call.region):
+        made = routes.resolve(hosted.arn, call.account, call.region).route
+        if answers(made, kinds):
+            yield Listed(hosted.arn, made, hosted.name)
 
 
 def answers(route: Route, kinds: frozenset[str]) -> bool:

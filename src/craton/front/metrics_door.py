@@ -89,7 +89,11 @@ class MetricsDoor:
         """Raises ServiceUnavailableException."""
         mine = report.rows(self.app.live.routes, self.app.clock.monotonic())
         try:
-            known, rows = await asyncio.gather(self.read(), self.app.supervisor.targets(msgspec.to_builtins(mine)))
+            known, rows, deployments = await asyncio.gather(
+                self.read(),
+                self.app.supervisor.targets(msgspec.to_builtins(mine)),
+                self.app.supervisor.deployments(),
+            )
         except self.trouble as error:
             raise unavailable() from error
         workers = known["workers"]
@@ -102,6 +106,7 @@ class MetricsDoor:
             workers=workers,
             targets=targets,
             memory={name: size for name, pid in pids.items() if (size := resident(pid))},
+            deployments=deployments,
             delivery=await asyncio.to_thread(self.delivery),
             version=__version__,
         )

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from itertools import accumulate
+from typing import Any
 
 import msgspec
 
@@ -23,7 +24,9 @@ _BOUNDS = [*(f"{bound / 1000:g}" for bound in BOUNDS_MS), "+Inf"]
 
 
 class Standing(msgspec.Struct, kw_only=True):
-    """How a server stands. `memory`: bytes by process; `delivery`: counts of log delivery by name."""
+    """How a server stands. `memory`: bytes by process; `delivery`: counts of log delivery by name; `deployments`: what
+    is served by replicas, as `models.status` has it.
+    """
 
     totals: list[Total]
     lost: int = 0
@@ -32,6 +35,7 @@ class Standing(msgspec.Struct, kw_only=True):
     targets: list[tuple[int, TargetRow]] = []
     memory: dict[str, int] = {}
     delivery: dict[str, float] = {}
+    deployments: list[Mapping[str, Any]] = []
     version: str = ""
 
 
@@ -49,6 +53,7 @@ def text(standing: Standing) -> bytes:
         lines += headed(name, kind, about, found)
     lines += family("craton_uncounted_total", "counter", "Invocations no metric holds.", [("", standing.lost)])
     lines += targets(standing.targets)
+    lines += deployments(standing.deployments)
     lines += family("craton_workers", "gauge", "HTTP workers that serve.", [("", len(standing.workers))])
     for name, about, label, numbered in (
         ("craton_jobs", "Runs of jobs by state.", "state", standing.jobs),
@@ -83,6 +88,20 @@ def targets(rows: Iterable[tuple[int, TargetRow]]) -> list[str]:
     ]
 
 
+def deployments(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Models that are served by replicas; those that nobody called and that keep none are left out."""
+    known = [(labelled(deployment=row["id"]), row) for row in rows if row["replicas"] or row["wanted"] or row["queue"]]
+    lines: list[str] = []
+    for name, about, label, members in DEPLOYMENTS:
+        samples = [
+            (f'{found},{label}="{said}"' if label else found, row[member])
+            for found, row in known
+            for said, member in members.items()
+        ]
+        lines += family(name, "gauge", about, samples)
+    return lines
+
+
 def family(name: str, kind: str, about: str, samples: Iterable[tuple[str, float]]) -> list[str]:
     return headed(
         name, kind, about, [f"{name}{{{label}}} {value}" if label else f"{name} {value}" for label, value in samples]
@@ -111,6 +130,35 @@ def flat(delivery: Mapping[str, object], prefix: str = "") -> dict[str, float]:
         elif isinstance(value, int | float):
             found[f"{prefix}{name}"] = value
     return found
+
+
+# Name, what it is, the label that tells its members apart, and the members of a row by what that label says.
+DEPLOYMENTS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
+    (
+        "craton_deployment_replicas", "Replicas of a model: those that are to be, and those that serve.", "state",
+        {"wanted": "wanted", "ready": "ready"},
+    ),
+    (
+        "craton_deployment_requests", "Requests at a model's replicas, and in line for one.", "state",
+        {"outstanding": "outstanding", "waiting": "queue"},
+    ),
+    (
+        "craton_deployment_oldest_wait_seconds", "How long the first in line has waited.", "",
+        {"": "oldest_wait_s"},
+    ),
+    (
+        "craton_deployment_refused_per_second", "Requests that found the line full.", "",
+        {"": "refused_per_s"},
+    ),
+    (
+        "craton_deployment_tokens_per_second", "What its replicas write.", "",
+        {"": "tokens_per_s"},
+    ),
+    (
+        "craton_deployment_memory_bytes", "Memory of its replicas, shared pages in part.", "",
+        {"": "pss_bytes"},
+    ),
+)  # fmt: skip
 
 
 # --- what there is of each model: a template of lines, and the numbers that come into it ---

@@ -6,10 +6,15 @@ from craton.services.bedrock import (
     agreements,
     data_retention,
     foundation_models,
+    imported_models,
     inference_profiles,
     invocation_jobs,
     invocation_logging,
+    marketplace_endpoints,
+    model_copy_jobs,
+    model_import_jobs,
     prompt_routers,
+    provisioned_throughput,
     tags,
 )
 from craton.services.bedrock_agent import tags as agent_tags
@@ -19,4 +24,5 @@ from craton.services.bedrock_runtime import async_invoke, converse, count_tokens
 
 HANDLERS = (converse, invoke, count_tokens, foundation_models, inference_profiles, prompt_routers, tags, agent_tags,
             agent_runtime_tags, rerank, data_retention, agreements, invocation_jobs,
-            invocation_logging, async_invoke)  # fmt: skip
+            invocation_logging, async_invoke, model_import_jobs, imported_models,
+            model_copy_jobs, provisioned_throughput, marketplace_endpoints)  # fmt: skip

@@ -5,6 +5,8 @@ from __future__ import annotations
 from craton.workflows import invocation_logs
 from craton.workflows.async_invoke import body as async_invoke
 from craton.workflows.batch import body as batch
+from craton.workflows.copy_model import body as copy_model
+from craton.workflows.import_model import body as import_model
 from craton.workflows.workflow import workflows_in
 
-WORKFLOWS = workflows_in(batch, invocation_logs, async_invoke)
+WORKFLOWS = workflows_in(batch, invocation_logs, async_invoke, import_model, copy_model)

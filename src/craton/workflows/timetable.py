@@ -22,12 +22,14 @@ class Entry(msgspec.Struct, frozen=True):
     target: str
 
 
+_ENDING = ("model-invocation-job", "async-invoke", "model-import-job", "model-copy-job")
+
 TIMETABLE: tuple[Entry, ...] = (
     Entry("key-rotation", 3600.0, ("kms-key",), "craton.workflows.sweeps:sweep_keys"),
     Entry("object-lifecycle", 3600.0, ("s3-bucket",), "craton.workflows.sweeps:sweep_objects"),
     Entry("orphaned-blobs", 21_600.0, ("s3-bucket",), "craton.workflows.blobs:sweep_blobs"),
     Entry("log-retention", 3600.0, ("log-group",), "craton.workflows.log_retention:expire_events"),
-    Entry("ended-runs", 86_400.0, ("model-invocation-job", "async-invoke"), "craton.workflows.sweeps:sweep_runs"),
+    Entry("ended-runs", 86_400.0, _ENDING, "craton.workflows.sweeps:sweep_runs"),
 )
 
 

@@ -19,7 +19,7 @@ import msgspec
 
 from craton.infra.jobs.hold import Hold
 from craton.infra.jobs.runs import STEP_PURPOSE, bound
-from craton.infra.store.port import Resource, Transaction
+from craton.infra.store.port import Reader, Resource, Transaction
 from craton.workflows.tools import Tools
 
 T = TypeVar("T")
@@ -127,6 +127,18 @@ class Job:
         if before is not None and before.status != after.status:
             announce(before, after)
         return after
+
+    async def read(self, work: Callable[[Reader], T]) -> T:
+        """What the store holds beside the job's row."""
+        return await self._hold.read(work)
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """One transaction of the job's own, such as one that makes what the job was for. `work` may be called again."""
+        return await self._hold.write(work)
+
+    async def spread(self) -> None:
+        """Return when the servers here live by what was written; those elsewhere see it by themselves in a moment."""
+        await self.tools.storage.write(lambda _: None)
 
     async def step(self, name: str, work: Callable[[], Awaitable[T]], kind: type[T], *, sealed: bool = False) -> T:
         """The result of a piece of work that is kept once it is there: whoever takes the run up later gets it unrun.

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from craton.engine.backend import EngineFault, ModelSpec
+from craton.engine.memory import fit
 from craton.engine.onnx_backend import open_rows
-from craton.engine.onnx_batch import OnnxBatch, Unsuited, fit
+from craton.engine.onnx_batch import OnnxBatch, Unsuited
 from craton.engine.onnx_genai import OnnxGenai
 from tests.integration.engine.engine_process import TINY
 

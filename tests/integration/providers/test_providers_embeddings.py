@@ -23,6 +23,7 @@ from craton.models.providers.openai import OpenAIProvider
 from craton.models.providers.provider import Attempt, Upstream
 from craton.models.providers.sagemaker import SageMakerProvider
 from tests.fakes import embedders, scripts, vendors
+from tests.fakes.replicas import local_at
 from tests.fakes.upstream import FakeUpstream
 from tests.integration.providers.vendor_contract import KEY, STATUSES, run
 
@@ -39,10 +40,7 @@ def upstream(name: str, url: str, **more: Any) -> Upstream:
 
 
 def local(up: FakeUpstream) -> LocalProvider:
-    async def ensure(model_id: str) -> str:
-        return up.base_url
-
-    return LocalProvider(Upstream("local", "", "m"), ensure)
+    return local_at(up.base_url)
 
 
 EMBEDDERS: dict[str, tuple[Make, str, int]] = {

@@ -17,10 +17,10 @@ from craton.models.canon.events import BlockDelta, BlockStart, MessageStart, Mes
 from craton.models.canon.request import ConverseRequest
 from craton.models.dialects.dialect import Ledger
 from craton.models.providers.anthropic import AnthropicProvider
-from craton.models.providers.local import LocalProvider
 from craton.models.providers.openai import OpenAIProvider
 from craton.models.providers.provider import Attempt, Upstream
 from tests.fakes import scripts
+from tests.fakes.replicas import local_at
 from tests.fakes.upstream import FakeUpstream
 
 REQUEST = ConverseRequest(messages=[Message("user", [ContentBlock(text="hi there")])])
@@ -43,10 +43,7 @@ class Vendor:
 
 
 def _local(up, timeout_s):
-    async def ensure(_model):
-        return up.base_url
-
-    return LocalProvider(Upstream("local", "", "m", timeout_s=timeout_s), ensure)
+    return local_at(up.base_url, timeout_s=timeout_s)
 
 
 OPENAI = Vendor(

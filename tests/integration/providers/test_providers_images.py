@@ -13,12 +13,12 @@ from craton.models.canon.image import ImageReply, ImageRequest
 from craton.models.dialects.dialect import Ledger
 from craton.models.providers.bedrock import BedrockProvider
 from craton.models.providers.container import ContainerProvider
-from craton.models.providers.local import LocalProvider
 from craton.models.providers.openai import OpenAIProvider
 from craton.models.providers.provider import Attempt, Paints, PaintsNative, Upstream
 from craton.models.providers.sagemaker import SageMakerProvider
 from craton.models.providers.stability import StabilityProvider
 from tests.fakes import painters, scripts
+from tests.fakes.replicas import local_at
 from tests.fakes.upstream import FakeUpstream
 from tests.unit.dialects.image_bodies import png
 
@@ -229,10 +229,6 @@ def test_openais_safety_system_is_a_filter(up: FakeUpstream) -> None:
 
 def test_the_engine_says_what_it_could_not_carry(up: FakeUpstream) -> None:
     """What a local pipeline ignored or emulated reaches the ledger by the caller's own path."""
-
-    async def ensure(model_id: str) -> str:
-        return up.base_url
-
     answer = {
         "data": [{"b64_json": painters.PICTURE, "seed": 9}],
         "ignored": ["guidance_scale"],
@@ -242,7 +238,7 @@ def test_the_engine_says_what_it_could_not_carry(up: FakeUpstream) -> None:
     ledger = Ledger()
     request = ImageRequest(task="text-to-image", prompt="a", cfg_scale=7.0, seed=9, usual={"width": 512, "height": 512},
                            paths={"cfg_scale": "imageGenerationConfig.cfgScale"})  # fmt: skip
-    reply = paint(LocalProvider(Upstream("local", "", "m"), ensure), request, "m", ledger)
+    reply = paint(local_at(up.base_url), request, "m", ledger)
     assert up.requests[0].path == "/v1/images/generations"
     assert up.requests[0].json == {"model": "m", "task": "text-to-image", "prompt": "a", "seed": 9, "size": "512x512",
                                    "guidance_scale": 7.0}  # fmt: skip

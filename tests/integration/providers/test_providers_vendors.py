@@ -8,15 +8,15 @@ import json
 import pytest
 import uvloop
 
-from craton.aws.wire.faults import Fault, throttled
+from craton.aws.wire.faults import Fault, model_not_ready, throttled
 from craton.models.canon.content import ContentBlock, Message
 from craton.models.canon.request import ConverseRequest, InferenceConfig, SystemBlock
 from craton.models.dialects.dialect import Ledger
 from craton.models.providers.anthropic import AnthropicProvider
-from craton.models.providers.local import LocalProvider
 from craton.models.providers.openai import OpenAIProvider
 from craton.models.providers.provider import Attempt, Upstream
 from tests.fakes import scripts
+from tests.fakes.replicas import Places, local_at
 from tests.fakes.upstream import FakeUpstream
 
 
@@ -184,29 +184,14 @@ def test_anthropic_count_that_is_none(up):
 # --- local ------------------------------------------------------------------------------------------------------------
 
 
-class Ensure:
-    """Gives the places in turn, then the last; counts the calls."""
-
-    def __init__(self, *places):
-        self.places = list(places)
-        self.asked = []
-
-    async def __call__(self, model):
-        self.asked.append(model)
-        place = self.places.pop(0) if len(self.places) > 1 else self.places[0]
-        if isinstance(place, Exception):
-            raise place
-        return place
-
-
-def local(ensure, **more):
-    return LocalProvider(Upstream("local", "", "", **more), ensure)
+def local(ask, **more):
+    return local_at(ask=ask, **more)
 
 
 def test_local_over_a_unix_socket(tmp_path):
     """A model process answers over its socket; its place is asked for once."""
     with FakeUpstream(uds=tmp_path / "m.sock") as up:
-        ensure = Ensure(up.base_url)
+        ensure = Places(up.base_url)
 
         async def main():
             provider = local(ensure)
@@ -224,14 +209,14 @@ def test_local_over_a_unix_socket(tmp_path):
 
 def test_local_counts(up):
     """Tokens are counted by the engine, over the conversation alone."""
-    assert run(once(local(Ensure(up.base_url)), "count_tokens", asking())) == 42
+    assert run(once(local(Places(up.base_url)), "count_tokens", asking())) == 42
     assert up.requests[0].path == "/tokenize"
     assert set(up.requests[0].json) == {"messages"}
 
 
 def test_local_asks_again_when_the_process_is_gone(up, tmp_path):
     """A place where nobody listens any more is asked for anew, once, unseen by the caller."""
-    ensure = Ensure(f"unix:{tmp_path}/gone.sock", up.base_url)
+    ensure = Places(f"unix:{tmp_path}/gone.sock", up.base_url)
     assert run(once(local(ensure), "converse", asking())).stop_reason == "end_turn"
     assert len(ensure.asked) == 2
 
@@ -239,7 +224,7 @@ def test_local_asks_again_when_the_process_is_gone(up, tmp_path):
 @pytest.mark.parametrize("native", [False, True])
 def test_local_process_that_dies_before_its_first_byte(up, native):
     """A process that dies under a request is replaced, if no byte of an answer had come."""
-    ensure = Ensure(up.base_url)
+    ensure = Places(up.base_url)
 
     async def main():
         provider = local(ensure)
@@ -255,7 +240,7 @@ def test_local_process_that_dies_before_its_first_byte(up, native):
 def test_local_process_that_dies_in_a_stream(up):
     """After the first byte nothing is asked again."""
     up.play(scripts.cut_midstream(scripts.openai_events(["Hel"])[:2]))
-    ensure = Ensure(up.base_url)
+    ensure = Places(up.base_url)
 
     async def main():
         provider = local(ensure)
@@ -268,23 +253,23 @@ def test_local_process_that_dies_in_a_stream(up):
 
 
 def test_local_process_that_stays_gone(tmp_path):
-    """A process that cannot be reached twice is a model that is not ready, with a time to wait."""
-    ensure = Ensure(f"unix:{tmp_path}/gone.sock")
+    """A process that cannot be reached three times is a model that is not ready, with a time to wait."""
+    ensure = Places(f"unix:{tmp_path}/gone.sock")
     with pytest.raises(Fault) as raised:
         run(once(local(ensure), "converse", asking()))
     assert raised.value.name == "ModelNotReadyException"
     assert raised.value.retry_after_s
-    assert len(ensure.asked) == 2
+    assert len(ensure.asked) == 3
 
 
 def test_local_cold_start_that_takes_too_long():
     """A start that outlasts the deadline is a model that is not ready."""
 
-    async def ensure(_model):
+    async def never(_deployment):
         await asyncio.sleep(60)
 
     async def main():
-        provider = local(ensure)
+        provider = local(never)
         await closing(provider, provider.converse(asking(), attempt(0.1)))
 
     with pytest.raises(Fault) as raised:
@@ -297,7 +282,7 @@ def test_local_engine_that_still_loads(up):
     up.play(scripts.error_openai(503), scripts.error_openai(503))
 
     async def main():
-        provider = local(Ensure(up.base_url))
+        provider = local(Places(up.base_url))
         for call in (provider.converse(asking(), attempt()), anext(provider.converse_stream(asking(), attempt()))):
             with pytest.raises(Fault) as raised:
                 await call
@@ -309,12 +294,12 @@ def test_local_engine_that_still_loads(up):
 
 @pytest.mark.parametrize(
     ("error", "name"),
-    [(throttled(), "ThrottlingException"), (ConnectionResetError(), "ModelNotReadyException")],
+    [(throttled(), "ThrottlingException"), (model_not_ready(), "ModelNotReadyException")],
 )
 def test_local_supervisor_that_refuses(error, name):
-    """A Fault of the supervisor reaches the caller; a supervisor that is gone is a model that is not ready."""
+    """A Fault of the supervisor reaches the caller."""
     with pytest.raises(Fault) as raised:
-        run(once(local(Ensure(error)), "converse", asking()))
+        run(once(local(Places(error)), "converse", asking()))
     assert raised.value.name == name
 
 

@@ -24,6 +24,7 @@ from craton.models.dialects.embeddings.all import embed_dialect
 from craton.models.providers.local import LocalProvider
 from craton.models.providers.provider import Upstream
 from tests.fakes import embedders
+from tests.fakes.replicas import local_at
 from tests.fakes.upstream import FakeUpstream
 from tests.unit.dialects.test_dialect_embeddings import MINIMAL
 
@@ -54,13 +55,9 @@ class Call:
 def ask(engine: FakeUpstream, model_id: str, body: dict[str, Any]) -> tuple[bytes, dict[bytes, bytes], Any]:
     """InvokeModel, from the route to the model's process and back."""
 
-    async def ensure(asked: str) -> str:
-        assert asked == MINI.id
-        return engine.base_url
-
     async def main() -> tuple[bytes, dict[bytes, bytes], Any]:
-        def make(upstream: Upstream) -> LocalProvider:
-            return LocalProvider(upstream, ensure)
+        def make(_upstream: Upstream) -> LocalProvider:
+            return local_at(engine.base_url)
 
         settings = config.Settings(
             home="/nowhere", file=config_tables.ConfigFile(compat=config_tables.CompatTable(relaxed=True))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from craton.features.hosting.deployment import Deployment
+from craton.features.hosting.fleet import Fleet
 from craton.front.server import Bound, Listen, ListenFailed, Plan, serve
 from craton.infra.compute.local import LocalModelHost
 from craton.infra.compute.port import ModelSpec
@@ -18,27 +20,31 @@ MODEL = Path(__file__).with_name("fake_model.py")
 
 class FakeDuties:
     def __init__(self, run: RunDir, home: Path) -> None:
-        self.host = LocalModelHost(run.models, run.model_logs, Rules(stop_grace_s=1))
+        self.fleet = Fleet(LocalModelHost(run.models, run.model_logs, Rules(stop_grace_s=1)))
         self.home = home
 
     @property
     def methods(self) -> Methods:
-        return {**model_methods(self.host, self.find), "publish.fast": self.publish}
+        return {**model_methods(self.fleet), "publish.fast": self.publish}
 
-    async def find(self, model_id: str) -> ModelSpec | None:
-        if model_id not in ("ok", "family", "crash"):
-            return None
+    def deployed(self, model_id: str) -> Deployment:
         counter = str(self.home / f"{model_id}.starts")
-        return ModelSpec(id=model_id, command=(sys.executable, str(MODEL), "{uds}", "{threads}", counter, model_id))
+        command = (sys.executable, str(MODEL), "{uds}", "{threads}", counter, model_id)
+        return Deployment(id=model_id, spec=ModelSpec(id=model_id, command=command))
+
+    async def place(self, _placements: object) -> None:
+        """Nobody here wants to know."""
 
     async def publish(self, call: Call) -> int:
         return await call.server.publish(call.params["payload"], timeout_s=0.5)
 
     async def start(self, control: ControlServer) -> None:
         await control.publish(b"first")
+        self.fleet.start(self.place)
+        self.fleet.want(map(self.deployed, ("ok", "family", "crash")))
 
     async def stop(self) -> None:
-        await self.host.close()
+        await self.fleet.close()
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Model processes: started when asked for, watched, restarted, given up, stopped, and never left behind."""
+"""Replicas on this machine: started, watched, started again, left alone for a while, stopped, never left behind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from craton.infra.compute.local import LocalModelHost
-from craton.infra.compute.port import ModelFailed, ModelSpec, ModelStopped
+from craton.infra.compute.port import ModelSpec, ReplicaStatus
 from craton.infra.compute.replica import Rules
 
 MODEL = Path(__file__).with_name("fake_model.py")
@@ -73,34 +73,86 @@ def in_host(folder: Path, body: Callable[[LocalModelHost], Awaitable[None]], rul
     asyncio.run(main())
 
 
-def test_concurrent_calls_share_one_start(tmp_path: Path) -> None:
-    """Ten calls at once start one process, and all get its address."""
+def row(host: LocalModelHost, name: str = "one") -> ReplicaStatus:
+    return next(row for row in host.replicas() if row.id == name)
+
+
+async def ready(host: LocalModelHost, wanted: ModelSpec, name: str = "one") -> ReplicaStatus:
+    """Start a replica and wait until it serves."""
+    host.start(name, wanted)
+    await until(lambda: row(host, name).state == "ready")
+    return row(host, name)
+
+
+def test_a_second_start_of_the_same_name_changes_nothing(tmp_path: Path) -> None:
+    """One process, with the threads that it was told, at a socket of its own."""
 
     async def body(host: LocalModelHost) -> None:
-        wanted = spec(tmp_path, "slow", threads=3)
-        addresses = await asyncio.gather(*(host.ensure(wanted) for _ in range(10)))
-        assert len(set(addresses)) == 1
-        assert addresses[0].startswith("unix:/")
+        host.start("one", spec(tmp_path, "slow", threads=3))
+        found = await ready(host, spec(tmp_path, "ok"))
+        assert found.address.startswith("unix:/")
         assert len(starts(tmp_path)) == 1
-        assert host.log(wanted.id)[0].startswith("start 1 with 3 threads")
+        assert host.log("one")[0].startswith("start 1 with 3 threads")
 
     in_host(tmp_path, body)
 
 
-def test_status_shows_the_process(tmp_path: Path) -> None:
-    """A row has state, process, memory and threads, and after a stop no process."""
+def test_replicas_of_one_model_have_addresses_of_their_own(tmp_path: Path) -> None:
+    """Three replicas, three processes; one of them stopped leaves the others alone."""
 
     async def body(host: LocalModelHost) -> None:
-        wanted = spec(tmp_path, "ok", threads=2)
-        await host.ensure(wanted)
-        row = host.status()[0]
-        assert (row.id, row.state, row.pid, row.threads) == (wanted.id, "ready", starts(tmp_path)[0], 2)
-        assert 1_000_000 < row.pss_bytes <= row.rss_bytes
-        assert await host.stop(wanted.id)
-        row = host.status()[0]
-        assert (row.state, row.pid, row.rss_bytes) == ("stopped", 0, 0)
+        found = await asyncio.gather(*(ready(host, spec(tmp_path, "ok"), name) for name in ("a", "b", "c")))
+        assert len({one.address for one in found}) == len({one.pid for one in found}) == 3
+        assert {one.deployment for one in found} == {"test.ok:1"}
+        assert len({one.digest for one in found}) == 1
+        assert await host.stop("b")
+        assert [one.id for one in host.replicas()] == ["a", "c"]
+        assert all(one.state == "ready" for one in host.replicas())
+
+    in_host(tmp_path, body)
+
+
+def test_every_change_is_told(tmp_path: Path) -> None:
+    """Readiness, death, the next start and the stop each call `on_change`."""
+
+    async def body(host: LocalModelHost) -> None:
+        seen: list[list[str]] = []
+        host.on_change = lambda: seen.append([one.state for one in host.replicas()])
+        await ready(host, spec(tmp_path, "ok"))
+        os.kill(starts(tmp_path)[0], signal.SIGKILL)
+        await until(lambda: len(starts(tmp_path)) == 2 and row(host).state == "ready")
+        await host.stop("one")
+        states = [state for states in seen for state in states]
+        assert states == ["ready", "waiting", "starting", "ready", "stopping"]
+        assert seen[-1] == []
+
+    in_host(tmp_path, body)
+
+
+def test_a_row_shows_the_process(tmp_path: Path) -> None:
+    """A row has state, process, memory, threads and what the server says of itself; a stopped one has none."""
+
+    async def body(host: LocalModelHost) -> None:
+        found = await ready(host, spec(tmp_path, "busy", threads=2))
+        assert (found.pid, found.threads, found.stats) == (starts(tmp_path)[0], 2, {"running": 1.0})
+        assert 1_000_000 < row(host).pss_bytes <= row(host).rss_bytes
+        assert await host.stop("one")
+        assert host.replicas() == []
         assert not is_alive(starts(tmp_path)[0])
-        assert not await host.stop(wanted.id)
+        assert host.log("one")[0].startswith("start 1")
+        assert not await host.stop("one")
+
+    in_host(tmp_path, body)
+
+
+def test_the_room_is_what_is_free(tmp_path: Path) -> None:
+    """Memory and cores of this machine, not more than it has."""
+
+    async def body(host: LocalModelHost) -> None:
+        room = host.room()
+        most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        assert 0 < room.memory_bytes < most
+        assert 1 <= room.cores <= (os.cpu_count() or 1)
 
     in_host(tmp_path, body)
 
@@ -110,82 +162,62 @@ def test_secrets_stay_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("CRATON_ROOT_SECRET_ACCESS_KEY", "very-secret")
 
     async def body(host: LocalModelHost) -> None:
-        await host.ensure(spec(tmp_path, "ok"))
-        assert "secret=none" in host.log("test.ok:1")[0]
+        await ready(host, spec(tmp_path, "ok"))
+        assert "secret=none" in host.log("one")[0]
 
     in_host(tmp_path, body)
 
 
 def test_a_killed_model_comes_back_by_itself(tmp_path: Path) -> None:
-    """A model in use that is killed is started again at the same address, and the restart is counted."""
+    """A replica that is killed is started again at the same address, and the restart is counted."""
 
     async def body(host: LocalModelHost) -> None:
-        wanted = spec(tmp_path, "ok")
-        address = await host.ensure(wanted)
-        os.kill(starts(tmp_path)[0], signal.SIGKILL)
-        await until(lambda: len(starts(tmp_path)) == 2 and host.status()[0].state == "ready")
-        assert await host.ensure(wanted) == address
-        row = host.status()[0]
-        assert row.restarts == 1
-        assert "SIGKILL" in row.last_error
+        before = await ready(host, spec(tmp_path, "ok"))
+        os.kill(before.pid, signal.SIGKILL)
+        await until(lambda: len(starts(tmp_path)) == 2 and row(host).state == "ready")
+        assert row(host).address == before.address
+        assert row(host).restarts == 1
+        assert "SIGKILL" in row(host).last_error
 
     in_host(tmp_path, body)
-
-
-def test_a_model_that_nobody_wants_stays_down(tmp_path: Path) -> None:
-    """A model that dies long after its last use is not started again before somebody asks."""
-
-    async def body(host: LocalModelHost) -> None:
-        wanted = spec(tmp_path, "ok")
-        await host.ensure(wanted)
-        os.kill(starts(tmp_path)[0], signal.SIGKILL)
-        await until(lambda: host.status()[0].state == "stopped")
-        assert len(starts(tmp_path)) == 1
-        await host.ensure(wanted)
-        assert len(starts(tmp_path)) == 2
-
-    in_host(tmp_path, body, Rules(start_poll_s=0.01, wanted_for_s=0))
 
 
 def test_a_crash_at_start_is_tried_again(tmp_path: Path) -> None:
-    """One failed start is not seen by the caller, who gets the second one's address."""
+    """One failed start is followed by one that succeeds."""
 
     async def body(host: LocalModelHost) -> None:
-        await host.ensure(spec(tmp_path, "crash_once"))
+        await ready(host, spec(tmp_path, "crash_once"))
         assert len(starts(tmp_path)) == 2
 
     in_host(tmp_path, body)
 
 
-def test_a_crash_loop_is_given_up_with_its_reason(tmp_path: Path) -> None:
-    """A model that dies at every start is failed with its last words, refused at once for a while, then tried again."""
+def test_a_crash_loop_is_left_alone_for_a_while(tmp_path: Path) -> None:
+    """A model that dies at every start is failed with its last words, then tried again, then left alone for longer."""
 
     async def body(host: LocalModelHost) -> None:
-        wanted = spec(tmp_path, "crash")
-        with pytest.raises(ModelFailed, match="no such weights") as caught:
-            await host.ensure(wanted)
-        assert "exit code 7" in str(caught.value)
-        assert caught.value.retry_after_s > 0
-        assert host.status()[0].state == "failed"
-        tries = len(starts(tmp_path))
-        assert tries == QUICK.crash_limit
-        with pytest.raises(ModelFailed):
-            await host.ensure(wanted)
-        assert len(starts(tmp_path)) == tries
-        await asyncio.sleep(QUICK.cool_down_s)
-        with pytest.raises(ModelFailed):
-            await host.ensure(wanted)
-        assert len(starts(tmp_path)) > tries
+        host.start("one", spec(tmp_path, "crash"))
+        await until(lambda: row(host).state == "failed")
+        first = row(host)
+        assert "exit code 7" in first.last_error
+        assert "no such weights" in first.last_error
+        assert 0 < first.retry_after_s <= QUICK.cool_down_s
+        assert len(starts(tmp_path)) == QUICK.crash_limit
+        await until(lambda: len(starts(tmp_path)) == 2 * QUICK.crash_limit and row(host).state == "failed")
+        assert row(host).retry_after_s > QUICK.cool_down_s
+        assert await host.stop("one")
+        assert host.log("one")
 
     in_host(tmp_path, body)
 
 
 def test_a_command_that_does_not_exist_is_a_reason(tmp_path: Path) -> None:
-    """A program that is not there fails the model, not the supervisor."""
+    """A program that is not there fails the replica, not the supervisor."""
 
     async def body(host: LocalModelHost) -> None:
-        with pytest.raises(ModelFailed, match="cannot be started"):
-            await host.ensure(ModelSpec(id="none", command=("/does/not/exist",)))
+        host.start("one", ModelSpec(id="none", command=("/does/not/exist",)))
+        await until(lambda: row(host).state == "failed")
+        assert "cannot be started" in row(host).last_error
 
     in_host(tmp_path, body)
 
@@ -194,9 +226,9 @@ def test_a_start_that_takes_too_long_fails(tmp_path: Path) -> None:
     """A process that never gets healthy is ended after the start timeout."""
 
     async def body(host: LocalModelHost) -> None:
-        with pytest.raises(ModelFailed, match=r"not healthy within 0\.3 s"):
-            await host.ensure(spec(tmp_path, "never", start_timeout_s=0.3))
-        assert not any(map(is_alive, starts(tmp_path)))
+        host.start("one", spec(tmp_path, "never", start_timeout_s=0.5))
+        await until(lambda: "not healthy within 0.5 s" in row(host).last_error)
+        assert not is_alive(starts(tmp_path)[0])
 
     in_host(tmp_path, body)
 
@@ -205,9 +237,9 @@ def test_a_hung_model_is_replaced(tmp_path: Path) -> None:
     """A process that stops answering its health question is ended and started again."""
 
     async def body(host: LocalModelHost) -> None:
-        await host.ensure(spec(tmp_path, "hang"))
+        await ready(host, spec(tmp_path, "hang"))
         await until(lambda: len(starts(tmp_path)) >= 2)
-        assert "hung" in host.status()[0].last_error
+        assert "hung" in row(host).last_error
         assert not is_alive(starts(tmp_path)[0])
 
     in_host(tmp_path, body, Rules(start_poll_s=0.01, health_every_s=0.1, health_timeout_s=0.2, backoff_first_s=0.02))
@@ -217,38 +249,8 @@ def test_a_model_over_its_memory_limit_is_ended(tmp_path: Path) -> None:
     """The limit counts the resident bytes of the process tree."""
 
     async def body(host: LocalModelHost) -> None:
-        await host.ensure(spec(tmp_path, "eat", memory_limit_bytes=100 << 20))
-        await until(lambda: "memory limit" in host.status()[0].last_error)
-
-    in_host(tmp_path, body)
-
-
-def test_an_idle_model_is_stopped_and_comes_back(tmp_path: Path) -> None:
-    """Without use a model ends after its idle timeout; the next call starts it again."""
-
-    async def body(host: LocalModelHost) -> None:
-        wanted = spec(tmp_path, "ok", idle_timeout_s=0.3)
-        await host.ensure(wanted)
-        await until(lambda: host.status()[0].state == "stopped")
-        assert host.status()[0].last_error == ""
-        await host.ensure(wanted)
-        assert len(starts(tmp_path)) == 2
-
-    in_host(tmp_path, body)
-
-
-@pytest.mark.parametrize("mode", ["busy", "ok"])
-def test_a_model_in_use_is_not_idle(tmp_path: Path, mode: str) -> None:
-    """A running request, told by the health reply or by `touch`, keeps a model alive past its idle timeout."""
-
-    async def body(host: LocalModelHost) -> None:
-        wanted = spec(tmp_path, mode, idle_timeout_s=1.0)
-        await host.ensure(wanted)
-        for _ in range(30):
-            if mode == "ok":
-                host.touch(wanted.id)
-            await asyncio.sleep(0.05)
-        assert host.status()[0].state == "ready"
+        host.start("one", spec(tmp_path, "eat", memory_limit_bytes=100 << 20))
+        await until(lambda: "memory limit" in row(host).last_error)
 
     in_host(tmp_path, body)
 
@@ -257,11 +259,11 @@ def test_stopping_takes_grandchildren_along(tmp_path: Path) -> None:
     """What the model itself started ends with it."""
 
     async def body(host: LocalModelHost) -> None:
-        await host.ensure(spec(tmp_path, "family"))
+        await ready(host, spec(tmp_path, "family"))
         child = int((tmp_path / "starts.child").read_text())
         assert is_alive(child)
-        assert host.status()[0].rss_bytes > 0
-        await host.stop("test.family:1")
+        assert row(host).rss_bytes > 0
+        await host.stop("one")
         await until(lambda: not is_alive(child))
 
     in_host(tmp_path, body)
@@ -271,7 +273,7 @@ def test_a_killed_model_takes_grandchildren_along(tmp_path: Path) -> None:
     """A crash leaves nothing behind either."""
 
     async def body(host: LocalModelHost) -> None:
-        await host.ensure(spec(tmp_path, "family"))
+        await ready(host, spec(tmp_path, "family"))
         child = int((tmp_path / "starts.child").read_text())
         os.kill(starts(tmp_path)[0], signal.SIGKILL)
         await until(lambda: not is_alive(child))
@@ -283,35 +285,21 @@ def test_a_deaf_model_is_killed(tmp_path: Path) -> None:
     """A process that ignores SIGTERM is killed after the grace."""
 
     async def body(host: LocalModelHost) -> None:
-        await host.ensure(spec(tmp_path, "deaf"))
-        await host.stop("test.deaf:1")
+        await ready(host, spec(tmp_path, "deaf"))
+        await host.stop("one")
         assert not is_alive(starts(tmp_path)[0])
 
     in_host(tmp_path, body)
 
 
-def test_a_stop_during_a_start_tells_who_waits(tmp_path: Path) -> None:
-    """Whoever waits for a model that is stopped meanwhile hears of it."""
+def test_a_stop_during_a_start_ends_it(tmp_path: Path) -> None:
+    """A replica that does not serve yet can be stopped as well."""
 
     async def body(host: LocalModelHost) -> None:
-        waiting = asyncio.create_task(host.ensure(spec(tmp_path, "never")))
+        host.start("one", spec(tmp_path, "never"))
         await until(lambda: (tmp_path / "starts").exists() and bool(starts(tmp_path)))
-        await host.stop("test.never:1")
-        with pytest.raises(ModelStopped):
-            await waiting
-
-    in_host(tmp_path, body)
-
-
-def test_a_changed_spec_replaces_the_process(tmp_path: Path) -> None:
-    """The same id with another command runs the other command."""
-
-    async def body(host: LocalModelHost) -> None:
-        await host.ensure(spec(tmp_path, "ok", threads=1))
-        await asyncio.gather(*(host.ensure(spec(tmp_path, "ok", threads=2)) for _ in range(3)))
-        assert len(starts(tmp_path)) == 2
+        assert await host.stop("one")
         assert not is_alive(starts(tmp_path)[0])
-        assert host.status()[0].threads == 2
 
     in_host(tmp_path, body)
 
@@ -325,26 +313,26 @@ def test_closing_leaves_nothing(tmp_path: Path) -> None:
     """After `close` no process, no zombie, no socket is left, and logs are private."""
 
     async def body(host: LocalModelHost) -> None:
-        await asyncio.gather(host.ensure(spec(tmp_path, "ok")), host.ensure(spec(tmp_path, "family")))
+        await asyncio.gather(ready(host, spec(tmp_path, "ok")), ready(host, spec(tmp_path, "family"), "two"))
 
     before = children()
     in_host(tmp_path, body)
     assert not any(map(is_alive, starts(tmp_path)))
     assert not (tmp_path / "s").exists()
     assert children() == before  # a zombie would still be one
-    assert (tmp_path / "logs" / "test.ok_1.log").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "logs" / "one.log").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_guard_is_replaced_when_somebody_kills_it(tmp_path: Path) -> None:
     """A new guard learns of all living groups, and closing leaves no process of either."""
 
     async def body(host: LocalModelHost) -> None:
-        await host.ensure(spec(tmp_path, "ok"))
+        await ready(host, spec(tmp_path, "ok"))
         first = host._guard._process
         assert first is not None
         first.kill()
         first.wait()
-        await host.ensure(spec(tmp_path, "family"))
+        await ready(host, spec(tmp_path, "family"), "two")
         second = host._guard._process
         assert second is not None
         assert second.pid != first.pid

@@ -42,7 +42,11 @@ def told(folder: Path, sandbox: Sandbox) -> dict[str, str]:
             command = (sys.executable, str(MODEL), "{uds}", *given)
             host = LocalModelHost(home / "models", None, RULES, sandbox)
             try:
-                await host.ensure(ModelSpec(id="m", command=command, reads=(str(MODEL.parent),), start_timeout_s=20))
+                host.start("m", ModelSpec(id="m", command=command, reads=(str(MODEL.parent),), start_timeout_s=20))
+                while (state := host.replicas()[0].state) not in ("ready", "failed"):
+                    await asyncio.sleep(0.02)
+                if state == "failed":
+                    raise ModelFailed(host.replicas()[0].last_error)
                 return host.log("m")
             finally:
                 await host.close()

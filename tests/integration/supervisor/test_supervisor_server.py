@@ -239,14 +239,14 @@ def test_while_it_drains_new_connections_are_refused(tmp_path: Path) -> None:
 def test_models_are_reached_through_the_channel(tmp_path: Path) -> None:
     """ensure, status, log and stop work from a command line; unknown and broken models have their codes."""
     with running(tmp_path) as server, server.console() as console:
-        base_url = console.call("models.ensure", {"model_id": "ok"})["base_url"]
+        base_url = console.call("models.ensure", {"model_id": "ok"})["seats"][0][1]
         assert base_url.startswith("unix:/")
         sock = socket.socket(socket.AF_UNIX)
         sock.connect(base_url.removeprefix("unix:"))
         sock.sendall(b"GET /health HTTP/1.1\r\n\r\n")
         assert sock.recv(100).startswith(b"HTTP/1.1 200")
         sock.close()
-        row = console.call("models.status")[0]
+        row = {row["id"]: row for row in console.call("models.status")}["ok"]
         assert (row["id"], row["state"]) == ("ok", "ready")
         assert row["pss_bytes"] > 0
         assert console.call("models.log", {"model_id": "ok"})[0].startswith("start 1")

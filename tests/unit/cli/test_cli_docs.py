@@ -11,7 +11,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from craton import config_tables
+from craton import config_containers, config_tables
 from craton.cli.main import COMMANDS
 from craton.models.dialects.all import DIALECTS
 
@@ -32,6 +32,9 @@ TABLES = {
     },
     "[[model]]": config_tables.ModelTable,
     "[[model.target]]": config_tables.TargetTable,
+    "[[compute.scale]]": config_tables.ScaleTable,
+    "[model.container]": config_containers.ContainerTable,
+    "[[marketplace.model]]": config_containers.MarketplaceModelTable,
     "[[account]]": config_tables.AccountTable,
 }
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from craton.engine.rows import PIECE_TOKENS
+
 TINY = Path(__file__).resolve().parents[2] / "data" / "engine" / "tiny"
 
 
@@ -25,6 +27,8 @@ class FakeRows:
 
     kind = "fake"
     copies = True
+    adapts = True
+    piece_tokens = PIECE_TOKENS
 
     def __init__(
         self,
@@ -37,8 +41,11 @@ class FakeRows:
         self.capacity, self.context_tokens, self.vocabulary = capacity, context_tokens, vocabulary
         self.step_s, self.prefill_s = step_s, prefill_s
         self.cache: list[list[int]] = [[] for _ in range(capacity)]
+        # An adapter is a number that is added to what follows.
+        self.worn: list[object] = [None] * capacity
         self.widths: list[int] = []
         self.prefilled = 0
+        self.read: list[str] = []
         self.fail_next = 0
         self.gate = threading.Event()
         self.gate.set()
@@ -49,7 +56,9 @@ class FakeRows:
         logits = np.zeros(self.vocabulary, np.float32)
         history = self.cache[row]
         script = self.script.get(history[0])
-        logits[script[len(history) - 1] if script else following(history, self.vocabulary)] = 10
+        worn = self.worn[row]
+        told = [*history, worn] if isinstance(worn, int) else history
+        logits[script[len(history) - 1] if script else following(told, self.vocabulary)] = 10
         return logits
 
     def prefill(self, row: int, tokens: Sequence[int], start: int) -> np.ndarray:
@@ -73,9 +82,21 @@ class FakeRows:
         return np.stack([self._logits(row) for row in range(len(tokens))])
 
     def copy(self, source: int, target: int, length: int) -> None:
+        assert self.worn[source] == self.worn[target]
         self.cache[target] = self.cache[source][:length]
 
     def swap(self, one: int, other: int, length_one: int, length_other: int) -> None:
         assert len(self.cache[one]) >= length_one
         assert len(self.cache[other]) >= length_other
         self.cache[one], self.cache[other] = self.cache[other], self.cache[one]
+        self.worn[one], self.worn[other] = self.worn[other], self.worn[one]
+
+    def wear(self, row: int, adapter: object) -> None:
+        self.worn[row] = adapter
+        self.cache[row] = []
+
+    def read_adapter(self, name: str, path: Path) -> object:
+        self.read.append(name)
+        if path.name == "none":
+            raise FileNotFoundError(path)
+        return 1000 + int(path.name)

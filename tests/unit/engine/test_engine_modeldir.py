@@ -48,7 +48,7 @@ def test_all_problems_are_told_together(copy: Path) -> None:
     (copy / "model.onnx").unlink()
     with pytest.raises(ModelDirectoryFault) as refused:
         describe(copy)
-    assert refused.value.problems == ["tokenizer.json is not valid JSON", "model.onnx is missing"]
+    assert refused.value.problems == ["model.onnx is missing", "tokenizer.json is not valid JSON"]
 
 
 def test_a_hugging_face_directory_is_recognised(tmp_path: Path) -> None:

@@ -6,12 +6,14 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
 from craton.engine.backend import AdapterUnsupported, Busy, Delta, Generation, ModelSpec, Sampling, Unavailable
-from craton.engine.onnx_backend import OnnxBackend
-from craton.engine.scheduler import FILL_S, FILL_TOKENS, shared
+from craton.engine.rows import PIECE_TOKENS
+from craton.engine.rows_backend import RowsBackend
+from craton.engine.scheduler import FILL_S, shared
 from craton.engine.tokenizer import Tokenizer
 from tests.unit.engine.fake_rows import TINY, FakeRows, following
 
@@ -23,10 +25,10 @@ def expected(prompt: list[int], count: int, vocabulary: int) -> list[int]:
     return history[len(prompt) :]
 
 
-def serving(rows: FakeRows, body: Callable[[OnnxBackend], Awaitable[None]], max_waiting: int = 64) -> None:
+def serving(rows: FakeRows, body: Callable[[RowsBackend], Awaitable[None]], max_waiting: int = 64) -> None:
     async def run() -> None:
         tokenizer = Tokenizer(TINY / "tokenizer.json", [0])
-        backend = OnnxBackend(asyncio.get_running_loop(), tokenizer, frozenset([0]))
+        backend = RowsBackend(asyncio.get_running_loop(), tokenizer, frozenset([0]))
         backend.serve(rows, ModelSpec(TINY, 1, rows.capacity, max_waiting))
         try:
             await asyncio.wait_for(body(backend), 30)
@@ -37,7 +39,7 @@ def serving(rows: FakeRows, body: Callable[[OnnxBackend], Awaitable[None]], max_
     asyncio.run(run())
 
 
-async def collect(backend: OnnxBackend, generation: Generation) -> tuple[list[int], Delta]:
+async def collect(backend: RowsBackend, generation: Generation) -> tuple[list[int], Delta]:
     tokens: list[int] = []
     async for delta in await backend.submit(generation):
         tokens += delta.tokens
@@ -54,7 +56,7 @@ def test_requests_at_random_moments_each_get_their_own_answer() -> None:
     rows = FakeRows()
     draw = random.Random(1)
 
-    async def one(backend: OnnxBackend) -> None:
+    async def one(backend: RowsBackend) -> None:
         await asyncio.sleep(draw.random() * 0.1)
         prompt = [draw.randrange(1, 50) for _ in range(draw.choice([1, 5, 40, 200]))]
         count = draw.randrange(1, 30)
@@ -62,7 +64,7 @@ def test_requests_at_random_moments_each_get_their_own_answer() -> None:
         assert tokens == expected(prompt, count, 50)
         assert last.finish == "length"
 
-    async def body(backend: OnnxBackend) -> None:
+    async def body(backend: RowsBackend) -> None:
         await asyncio.gather(*(one(backend) for _ in range(40)))
         assert backend.stats().running == 0
 
@@ -75,19 +77,19 @@ def test_cancelled_requests_leave_the_others_whole() -> None:
     rows = FakeRows(step_s=0.001)
     draw = random.Random(2)
 
-    async def leaver(backend: OnnxBackend) -> None:
+    async def leaver(backend: RowsBackend) -> None:
         stream = await backend.submit(Generation([draw.randrange(1, 50)], 200))
         async for _ in stream:
             if draw.random() < 0.2:
                 break
         stream.cancel()
 
-    async def stayer(backend: OnnxBackend) -> None:
+    async def stayer(backend: RowsBackend) -> None:
         prompt = [draw.randrange(1, 50) for _ in range(30)]
         tokens, _ = await collect(backend, Generation(prompt, 25))
         assert tokens == expected(prompt, 25, 50)
 
-    async def body(backend: OnnxBackend) -> None:
+    async def body(backend: RowsBackend) -> None:
         await asyncio.gather(*(leaver(backend) if at % 2 else stayer(backend) for at in range(24)))
 
     serving(rows, body)
@@ -97,7 +99,7 @@ def test_a_cancelled_request_stops_within_a_step() -> None:
     """After its reader left, a request is computed no further than the step that was running."""
     rows = FakeRows(step_s=0.005)
 
-    async def body(backend: OnnxBackend) -> None:
+    async def body(backend: RowsBackend) -> None:
         stream = await backend.submit(Generation([1], 250))
         await anext(aiter(stream))
         stream.cancel()
@@ -112,7 +114,7 @@ def test_a_request_joins_a_running_batch() -> None:
     """A late request gets its first token while an earlier one is still decoding."""
     rows = FakeRows(step_s=0.002)
 
-    async def body(backend: OnnxBackend) -> None:
+    async def body(backend: RowsBackend) -> None:
         first = asyncio.create_task(collect(backend, Generation([1], 200)))
         await until(lambda: len(rows.widths) > 3)
         late = await backend.submit(Generation([2], 5))
@@ -129,11 +131,11 @@ def test_long_prompts_are_computed_in_pieces() -> None:
     """While a long prompt is computed, a running answer goes on between its pieces."""
     rows = FakeRows(context_tokens=4096, step_s=0.001, prefill_s=FILL_S * 1.1)
 
-    async def body(backend: OnnxBackend) -> None:
+    async def body(backend: RowsBackend) -> None:
         running = await backend.submit(Generation([1], 300))
         await anext(aiter(running))
         steps = len(rows.widths)
-        prompt = [3] * (FILL_TOKENS * 4)
+        prompt = [3] * (PIECE_TOKENS * 4)
         tokens, _ = await collect(backend, Generation(prompt, 2))
         assert tokens == expected(prompt, 2, 50)
         assert len(rows.widths) - steps >= 3
@@ -147,7 +149,7 @@ def test_a_shared_beginning_is_not_computed_again() -> None:
     rows = FakeRows()
     lead = [7, 8, 9] * 20
 
-    async def body(backend: OnnxBackend) -> None:
+    async def body(backend: RowsBackend) -> None:
         await collect(backend, Generation([*lead, 1], 3))
         before = rows.prefilled
         prompt = [*lead, 2, 3]
@@ -167,7 +169,7 @@ def test_the_same_prompt_twice_computes_one_token() -> None:
     rows = FakeRows()
     prompt = list(range(1, 40))
 
-    async def body(backend: OnnxBackend) -> None:
+    async def body(backend: RowsBackend) -> None:
         first, _ = await collect(backend, Generation(prompt, 5))
         before = rows.prefilled
         second, _ = await collect(backend, Generation(prompt, 5))
@@ -182,7 +184,7 @@ def test_the_end_of_the_sequence_ends_the_answer() -> None:
     rows = FakeRows()
     rows.script[5] = [8, 9, 0]
 
-    async def body(backend: OnnxBackend) -> None:
+    async def body(backend: RowsBackend) -> None:
         tokens, last = await collect(backend, Generation([5], 50))
         assert (tokens, last.finish) == ([8, 9], "stop")
 
@@ -194,7 +196,7 @@ def test_ignore_eos_decodes_on() -> None:
     rows = FakeRows()
     rows.script[5] = [8, 0, 9]
 
-    async def body(backend: OnnxBackend) -> None:
+    async def body(backend: RowsBackend) -> None:
         tokens, last = await collect(backend, Generation([5], 3, ignore_eos=True))
         assert (tokens, last.finish) == ([8, 0, 9], "length")
 
@@ -205,7 +207,7 @@ def test_the_context_is_never_exceeded() -> None:
     """An answer ends with `length` when the row is full, after as many tokens as fit."""
     rows = FakeRows(context_tokens=32)
 
-    async def body(backend: OnnxBackend) -> None:
+    async def body(backend: RowsBackend) -> None:
         tokens, last = await collect(backend, Generation([1] * 30, 100))
         assert (len(tokens), last.finish) == (2, "length")
 
@@ -217,7 +219,7 @@ def test_a_full_queue_refuses() -> None:
     rows = FakeRows(capacity=1)
     rows.gate.clear()
 
-    async def body(backend: OnnxBackend) -> None:
+    async def body(backend: RowsBackend) -> None:
         streams = [await backend.submit(Generation([1], 2))]
         await until(lambda: backend.stats().waiting == 0)
         streams += [await backend.submit(Generation([at], 2)) for at in (2, 3)]
@@ -235,7 +237,7 @@ def test_a_failing_step_ends_its_requests_and_not_the_server() -> None:
     """Requests of a failed step finish with `error`; the next one is served."""
     rows = FakeRows()
 
-    async def body(backend: OnnxBackend) -> None:
+    async def body(backend: RowsBackend) -> None:
         rows.fail_next = 1
         _, last = await collect(backend, Generation([1], 5))
         assert last.finish == "error"
@@ -250,7 +252,7 @@ def test_a_runtime_that_keeps_failing_is_broken() -> None:
     """After three failed steps in a row the backend says so and takes no more."""
     rows = FakeRows()
 
-    async def body(backend: OnnxBackend) -> None:
+    async def body(backend: RowsBackend) -> None:
         rows.fail_next = 3
         for _ in range(3):
             await collect(backend, Generation([1], 5))
@@ -266,7 +268,7 @@ def test_a_hanging_step_shows_in_the_statistics() -> None:
     rows = FakeRows()
     rows.gate.clear()
 
-    async def body(backend: OnnxBackend) -> None:
+    async def body(backend: RowsBackend) -> None:
         stream = await backend.submit(Generation([1], 5))
         await until(lambda: backend.stats().step_s > 0.02)
         rows.gate.set()
@@ -280,7 +282,7 @@ def test_closing_ends_what_runs() -> None:
     """Closing the backend ends open streams with an error instead of leaving readers waiting."""
     rows = FakeRows(step_s=0.002, context_tokens=100_000)
 
-    async def body(backend: OnnxBackend) -> None:
+    async def body(backend: RowsBackend) -> None:
         reading = asyncio.create_task(collect(backend, Generation([1], 90_000)))
         await until(lambda: len(rows.widths) > 2)
         began = time.monotonic()
@@ -292,20 +294,24 @@ def test_closing_ends_what_runs() -> None:
     serving(rows, body)
 
 
-def test_adapters_are_refused() -> None:
+def test_a_runtime_without_adapters_refuses_them() -> None:
     """A request for an adapter is refused by name, not served by the bare model."""
 
-    async def body(backend: OnnxBackend) -> None:
+    async def body(backend: RowsBackend) -> None:
         with pytest.raises(AdapterUnsupported):
             await backend.submit(Generation([1], 5, adapter="mine"))
+        with pytest.raises(AdapterUnsupported):
+            await backend.load_adapter("mine", Path("1"))
 
-    serving(FakeRows(), body)
+    rows = FakeRows()
+    rows.adapts = False
+    serving(rows, body)
 
 
 def test_seeds_decide_draws_and_neighbours_do_not() -> None:
     """A seeded request draws the same tokens alone and in company."""
 
-    async def body(backend: OnnxBackend) -> None:
+    async def body(backend: RowsBackend) -> None:
         asked = Generation([1], 20, sampling=Sampling(temperature=8.0, seed=5))
         alone, _ = await collect(backend, asked)
         others = [collect(backend, Generation([at], 20, sampling=Sampling(temperature=8.0))) for at in (2, 3, 4)]

@@ -13,7 +13,8 @@ from craton.aws.wire.faults import Fault
 from craton.config_tables import QuotaLimitTable
 from craton.features.inference.quotas.quota import Quota, output_burn
 from craton.features.inference.quotas.token_estimate import input_tokens
-from craton.infra.control.quota import Buckets, Lease
+from craton.infra.quota.buckets import Buckets
+from craton.infra.quota.port import Lease
 from craton.models.canon.reply import usage
 from craton.models.canon.request import ConverseRequest
 
@@ -40,7 +41,7 @@ class Supervisor:
     async def lease(self, name: str, per_minute: float, need: float, want: float) -> Lease:
         self.asked += 1
         await asyncio.sleep(0)
-        return self.buckets.lease(name, per_minute, need, want)
+        return self.buckets.give(name, per_minute, need, want)
 
 
 def limit(**given: Any) -> QuotaLimitTable:
@@ -215,7 +216,7 @@ def test_a_reset_makes_all_full_again() -> None:
     async def scene() -> int:
         held = await quota.reserve(call(), resolved(SONNET), 1000)
         held.settle(usage(0, 600))  # five times 600: 2,000 more than there was
-        supervisor.buckets.reset()
+        await supervisor.buckets.reset()
         quota.forget()
         return await allowed(quota, call(), resolved(SONNET), 20, 100)
 

@@ -234,3 +234,19 @@ def test_prometheus_reads_the_text() -> None:
     assert families["craton_target_up"].samples[0].value == 0
     assert {one.labels["outcome"]: one.value for one in families["craton_target_asks"].samples}["answered"] == 5
     assert families["craton_jobs"].samples[0].labels == {"state": "running"}
+
+
+def test_prometheus_is_told_of_replicas() -> None:
+    """Deployments that have replicas, or are to have some; those that nobody called are left out."""
+    figures = {"queue": 3, "outstanding": 5, "oldest_wait_s": 0.5, "refused_per_s": 0.0, "tokens_per_s": 80.0}
+    row = {"id": "m", "wanted": 2, "ready": 1, "replicas": [{}], "pss_bytes": 9, **figures}
+    idle = {**row, "id": "idle", "wanted": 0, "replicas": [], "queue": 0}
+    told = text(Standing(totals=[], deployments=[row, idle]))
+    families = {one.name: one for one in text_string_to_metric_families(told.decode())}
+
+    def samples(name: str) -> dict[tuple[str, ...], float]:
+        return {tuple(one.labels.values()): one.value for one in families[name].samples}
+
+    assert samples("craton_deployment_replicas") == {("m", "wanted"): 2, ("m", "ready"): 1}
+    assert samples("craton_deployment_requests") == {("m", "outstanding"): 5, ("m", "waiting"): 3}
+    assert samples("craton_deployment_tokens_per_second") == {("m",): 80}

@@ -29,6 +29,9 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """`id` is a model id or an ARN. Replicas of another `spec` are exchanged for new ones, which serve before they go.
 
+    `origin` says in a word where it comes from (`box`, `registered`, `container`, `imported`, `provisioned` …), `note`
+    what a person may want to know of how it is run. `fault` says why it cannot be run at all: then nothing is started.
+
     `adapters` maps the name of each adapter that every replica has loaded to its directory: they come and go without
     a new replica. `slots` is how many requests a replica computes together. `priority`: who keeps its replicas where
     memory does not suffice for all; provisioned ones are above those on demand.
@@ -40,3 +43,6 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     adapters: dict[str, str] = {}
     slots: int = 0
     priority: int = 0
+    origin: str = ""
+    note: str = ""
+    fault: str = ""

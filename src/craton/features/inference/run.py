@@ -73,7 +73,9 @@ def attempt(call: Call, resolved: Resolved, target: Target, ledger: Ledger, time
     if whole_s:
         deadline = min(deadline, call.started_at + whole_s)
     most, family = resolved.route.max_output_tokens, resolved.route.schema
-    return Attempt(target.model, ledger, deadline, call.request_id, most, target.quirks, call.speaks, family)
+    return Attempt(
+        target.model, ledger, deadline, call.request_id, most, target.quirks, call.speaks, family, call.headers
+    )
 
 
 def ledger_of(call: Call) -> Ledger:

@@ -7,7 +7,6 @@ what every server of adapters reads. Only safetensors are opened, and no code of
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import Tensor
 from craton.features.tuning.packing import Block
 from craton.features.tuning.plan import Settings
 from craton.features.tuning.progress import TuningFault
+from craton.infra.compute.weights_hash import weights_hash
 
 # Decoders whose attention takes a mask of any form, and whose logits are the head's alone: only these are packed.
 PACKED = frozenset({"llama", "mistral", "qwen2", "qwen3", "phi3", "gemma", "olmo2", "smollm3"})
@@ -153,11 +153,7 @@ class Learner:
 
 def base_hash(directory: Path) -> str:
     """The SHA-256 over the names and hashes of a model's weights: by it a custom model knows its base again."""
-    whole = hashlib.sha256()
-    for file in sorted(directory.glob("*.safetensors")):
-        with file.open("rb") as opened:
-            whole.update(f"{file.name} {hashlib.file_digest(opened, 'sha256').hexdigest()}\n".encode())
-    return whole.hexdigest()
+    return weights_hash(directory)
 
 
 def open_tokenizer(directory: Path) -> Any:

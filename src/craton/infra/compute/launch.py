@@ -107,13 +107,20 @@ def launch(
     threads = spec.threads or available_cores()
     socket_path.unlink(missing_ok=True)
     scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if spec.container is not None:
+        from craton.infra.compute.containers.start import line_of  # few servers have containers
+
+        line = line_of(spec, socket_path, scratch, threads, sandbox.mode)
+        process = _started(line.command, line.env, scratch, lambda: None)
+        return Child(process, threads, scratch, journal, guard)
+    command, env = _command(spec, socket_path, threads), _environment(spec, threads, scratch)
     with sandbox.around(scratch, spec.reads) as enter:
-        process = _started(spec, socket_path, scratch, threads, enter)
+        process = _started(command, env, scratch, enter)
     return Child(process, threads, scratch, journal, guard)
 
 
 def _started(
-    spec: ModelSpec, socket_path: Path, scratch: Path, threads: int, enter: Callable[[], None]
+    command: list[str], env: dict[str, str], scratch: Path, enter: Callable[[], None]
 ) -> subprocess.Popen[bytes]:
     def bind() -> None:
         enter()
@@ -121,8 +128,8 @@ def _started(
 
     try:
         return subprocess.Popen(
-            _command(spec, socket_path, threads),
-            env=_environment(spec, threads, scratch),
+            command,
+            env=env,
             cwd=scratch,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -1,7 +1,8 @@
-"""The port of model processes: what to run, how it is doing, and the four things one may ask of a host.
+"""The port of model processes: what to run, how each replica is doing, and what one may ask of a host.
 
-Owns: `ModelSpec`, `ModelStatus`, the errors, the `ModelHost` Protocol. Must not know: how a host keeps its processes
-(children here, a cluster elsewhere) or what a model answers; requests go to the returned address directly.
+Owns: `ModelSpec`, `ReplicaStatus`, `Room`, the errors, the `ModelHost` Protocol. Must not know: how a host keeps its
+processes (children here, a cluster elsewhere), how many there should be, or what a model answers; requests go to a
+replica's address directly.
 
 Errors, all `ModelError`: `ModelFailed` (it cannot be brought up; why, and when to ask again), `ModelStopped` (it was
 stopped while someone waited for it).
@@ -9,6 +10,7 @@ stopped while someone waited for it).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Literal, Protocol
 
@@ -26,16 +28,23 @@ class Mount(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Container(msgspec.Struct, frozen=True, kw_only=True):
-    """What to run in a container: an OCI image by name, or the folder of a root file system.
+    """What to run in a container: an OCI image by name, the folder of a root file system, or the command of a spec.
 
-    It listens on `port` inside; the host of models makes that reachable at the replica's address. It reaches nothing
-    outside.
+    It listens on `port` inside (0: on the Unix socket that its command names); the host of models makes that reachable
+    at the replica's address. It reaches nothing outside. `scratch_bytes` is what it may keep in memory under `/tmp`,
+    `runtime`, `options`, `user` and `pull` are the OCI program, further options for its `run`, and two of these.
     """
 
     image: str = ""
     root: str = ""
     port: int = 8080
     mounts: tuple[Mount, ...] = ()
+    processes: int = 512
+    scratch_bytes: int = 1 << 30
+    runtime: str = ""
+    options: tuple[str, ...] = ()
+    user: str = ""
+    pull: Literal["never", "missing"] = "never"
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,9 +69,12 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a replica is expected to need, by which it is placed; 0: unknown."""
     memory_limit_bytes: int = 0
     """Resident bytes of the whole process tree above which it is ended; 0: no limit."""
-    idle_timeout_s: float = 900.0
-    """Seconds without use after which it is stopped; 0: never."""
     start_timeout_s: float = 120.0
+
+
+def digest_of(spec: ModelSpec) -> str:
+    """Tells a spec from any other, in twelve letters that are the same in every process."""
+    return hashlib.sha256(msgspec.msgpack.encode(spec)).hexdigest()[:12]
 
 
 class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +97,8 @@ class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
     """When asking for a failed one again makes sense."""
     stats: dict[str, float] = {}
     """What it says of itself by its health: `running`, `waiting`, `tokens_per_s` …"""
+    digest: str = ""
+    """Of the spec that it runs (`digest_of`)."""
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,23 +107,6 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int
     cores: float
     gpus: float = 0.0
-
-
-class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of `status`: figures are of the whole process tree, 0 while no process runs."""
-
-    id: str
-    state: State
-    address: str
-    """`unix:/path` of the model server's socket."""
-    pid: int = 0
-    threads: int = 0
-    uptime_s: float = 0.0
-    idle_s: float = 0.0
-    rss_bytes: int = 0
-    pss_bytes: int = 0
-    restarts: int = 0
-    last_error: str = ""
 
 
 class ModelError(Exception):
@@ -129,7 +126,7 @@ class ModelStopped(ModelError):
     """The model was stopped while someone waited for it."""
 
 
-class ReplicaHost(Protocol):
+class ModelHost(Protocol):
     """Keeps replicas running: those that it was told to start, until it is told to stop them.
 
     One that dies is started again after a pause, one that dies too often is left alone for a while. `on_change` is
@@ -156,38 +153,6 @@ class ReplicaHost(Protocol):
 
     def room(self) -> Room:
         """What is really free now."""
-        ...
-
-    async def close(self) -> None:
-        """Stop everything."""
-        ...
-
-
-class ModelHost(Protocol):
-    """Keeps model processes."""
-
-    async def ensure(self, spec: ModelSpec) -> str:
-        """Return the address of a healthy process for `spec`, starting it if needed; concurrent calls share one start.
-
-        Raises:
-            ModelError: it cannot be brought up.
-        """
-        ...
-
-    def touch(self, model_id: str) -> None:
-        """Note that the model is in use, so that it is not stopped for being idle."""
-        ...
-
-    async def stop(self, model_id: str) -> bool:
-        """Stop the model and all its processes; False when none ran."""
-        ...
-
-    def status(self) -> list[ModelStatus]:
-        """One row per model that was asked for since the host began, by id."""
-        ...
-
-    def log(self, model_id: str) -> list[str]:
-        """The last lines that the model's process wrote to its standard error, oldest first."""
         ...
 
     async def close(self) -> None:

@@ -82,6 +82,11 @@ class Sandbox:
         self._walls = walls
 
     @property
+    def mode(self) -> Mode:
+        """What was asked for."""
+        return self._mode
+
+    @property
     def walls(self) -> Walls:
         """What holds here; the first question tries it."""
         if self._walls is None:
@@ -89,7 +94,9 @@ class Sandbox:
         return self._walls
 
     @contextlib.contextmanager
-    def around(self, scratch: Path, reads: Iterable[str]) -> Iterator[Callable[[], None]]:
+    def around(
+        self, scratch: Path, reads: Iterable[str], largest_file_bytes: int = _LARGEST_FILE_BYTES
+    ) -> Iterator[Callable[[], None]]:
         """What the new process calls between fork and exec; the block must hold the fork.
 
         Raises:
@@ -104,13 +111,13 @@ class Sandbox:
             readable = [*beside(self._hidden), *own_files(), *model_files(reads)]
             handle = landlock.ruleset(_LIBC, writable=[scratch, *devices()], readable=readable)
         try:
-            yield lambda: enter(walls, handle)
+            yield lambda: enter(walls, handle, largest_file_bytes)
         finally:
             if handle >= 0:
                 os.close(handle)
 
 
-def enter(walls: Walls, rules: int) -> None:
+def enter(walls: Walls, rules: int, largest_file_bytes: int = _LARGEST_FILE_BYTES) -> None:
     """Bind this process, before it becomes another program. Raises OSError."""
     if _LIBC is None:
         return
@@ -119,7 +126,7 @@ def enter(walls: Walls, rules: int) -> None:
     _shed_rights(_LIBC)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core holds what people asked
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    largest = _LARGEST_FILE_BYTES if most == resource.RLIM_INFINITY else min(most, _LARGEST_FILE_BYTES)
+    largest = largest_file_bytes if most == resource.RLIM_INFINITY else min(most, largest_file_bytes)
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     if walls.landlock:
         landlock.restrict(_LIBC, rules)

@@ -91,7 +91,7 @@ RULES: Final[Mapping[str, tuple[Allowed, ...]]] = {
 _ABSENT: Final = ("io_uring_setup",)
 
 
-def program(machine: Machine, pid: int) -> bytes:
+def program(machine: Machine, pid: int, rules: Mapping[str, tuple[Allowed, ...]] = RULES) -> bytes:
     """The filter for the process `pid`, as an array of `struct sock_filter`."""
     lines = [
         _line(_LOAD, _ARCH_AT),
@@ -103,7 +103,7 @@ def program(machine: Machine, pid: int) -> bytes:
     ]
     for name in _ABSENT:
         lines += _refused(machine.numbers[name], errno.ENOSYS, ())
-    for name, passes in RULES.items():
+    for name, passes in rules.items():
         if name in machine.numbers:
             lines += _refused(machine.numbers[name], errno.EPERM, passes, pid)
     return b"".join([*lines, _line(_RETURN, _ALLOW)])

@@ -19,7 +19,6 @@ from craton.infra.control.wire import ControlFault, ControlLost
 
 _ENSURE_TIMEOUT_S = 120.0
 _PARCELS_AT_ONCE = 16
-_TELL_USES_EVERY_S = 20.0
 _TELL_TARGETS_EVERY_S = 1.0
 _TELL_CALLS_EVERY_S = 1.0
 
@@ -29,30 +28,23 @@ class WorkerSupervisor:
 
     def __init__(self, control: ControlClient) -> None:
         self._control = control
-        self._used: set[str] = set()
 
-    def used(self, model_id: str) -> None:
-        """Note a use; the supervisor hears of it at the next `tell_uses`."""
-        self._used.add(model_id)
-
-    async def tell_uses(self) -> None:
-        """Tell the supervisor now and then which models are not idle; runs until it is cancelled."""
-        while True:
-            await asyncio.sleep(_TELL_USES_EVERY_S)
-            used, self._used = self._used, set()
-            if used:
-                with contextlib.suppress(ControlFault, ControlLost, TimeoutError):
-                    await self._control.call("models.touch", {"model_ids": sorted(used)})
-
-    async def ensure(self, model_id: str) -> str:
+    async def placement(self, model_id: str) -> dict[str, Any]:
+        """Where the model's replicas are, once one serves (a `Placement` as builtins). Raises Fault."""
         try:
-            answer = await self._control.call("models.ensure", {"model_id": model_id}, timeout_s=_ENSURE_TIMEOUT_S)
+            found: dict[str, Any] = await self._control.call(
+                "models.ensure", {"model_id": model_id}, timeout_s=_ENSURE_TIMEOUT_S
+            )
         except ControlFault as fault:
             raise model_not_ready(retry_after_s=fault.retry_after_s or None) from fault
         except (ControlLost, TimeoutError) as error:
             raise model_not_ready() from error
-        url: str = answer["base_url"]
-        return url
+        return found
+
+    async def report(self, told: dict[str, Any]) -> list[Any]:
+        """Tell what this worker sees of the load (features/hosting/loads.py); what others have under way. Raises Fault."""
+        found: list[Any] = await self._ask("fleet.report", **told)
+        return found
 
     async def parcels(self, names: Iterable[bytes]) -> dict[bytes, bytes]:
         """The parcels of a snapshot, a few at a time. Raises ControlFault for one that is gone, ControlLost."""
@@ -62,6 +54,11 @@ class WorkerSupervisor:
             some, left = left[:_PARCELS_AT_ONCE], left[_PARCELS_AT_ONCE:]
             found.update(zip(some, await self._control.call("parcels", {"names": some}), strict=True))
         return found
+
+    async def deployments(self) -> list[dict[str, Any]]:
+        """What is served by replicas, as `models.status` has it. Raises Fault."""
+        rows: list[dict[str, Any]] = await self._ask("models.status")
+        return rows
 
     async def reset(self) -> None:
         await self._control.call("reset")

@@ -213,6 +213,22 @@ MIGRATIONS: tuple[Migration, ...] = (
             at_s BIGINT NOT NULL
         )""",
     ),
+    (
+        # Servers that know of each other (infra.gateways.tables).
+        """CREATE TABLE gateways (
+            name {text} NOT NULL PRIMARY KEY,
+            beat BIGINT NOT NULL,
+            about {text} NOT NULL,
+            told {blob} NOT NULL,
+            started_at BIGINT NOT NULL
+        )""",
+        """CREATE TABLE gateway_leads (
+            duty {text} NOT NULL PRIMARY KEY,
+            holder {text} NOT NULL,
+            number BIGINT NOT NULL,
+            said {blob} NOT NULL
+        )""",
+    ),
 )
 
 _VERSIONS = "CREATE TABLE schema_versions (version BIGINT NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)"

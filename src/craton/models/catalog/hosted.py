@@ -23,8 +23,8 @@ class Hosted(msgspec.Struct, frozen=True, kw_only=True):
 
     `deployment` says whose replicas answer, `adapter` which of the adapters loaded there (empty: the weights as they
     are). `foundation` is the id of the model that it was made from, where there is one in the catalog: its native
-    schema and its rules hold then. `waits_s` is how long a request waits for a cold start before it is told
-    ModelNotReadyException.
+    schema and its rules hold then. `standin` is the local model that answers in that one's place, as the answers' header
+    says. `waits_s` is how long a request waits for a cold start before it is told ModelNotReadyException.
     """
 
     arn: str
@@ -37,6 +37,7 @@ class Hosted(msgspec.Struct, frozen=True, kw_only=True):
     schema: str = "openai.chat"
     kind: Kind = "chat"
     foundation: str = ""
+    standin: str = ""
     context_tokens: int = 0
     converse: bool = True
     active: bool = True

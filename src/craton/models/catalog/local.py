@@ -14,6 +14,9 @@ from msgspec import Meta
 Kind = Literal["chat", "embedding", "rerank", "image"]
 """What a model does; the same words stand in a directory's craton.json, and the engine serves by them."""
 
+Engine = Literal["auto", "onnx", "transformers", "vllm"]
+"""Who serves a model that writes text, where somebody named one."""
+
 BOX = Path(__file__).resolve().parents[2] / "engine" / "box"
 
 
@@ -26,6 +29,7 @@ class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
     context_tokens: int = 2048
     boxed: bool = False
     kind: Kind = "chat"
+    engine: Engine = "auto"
 
 
 class _Card(msgspec.Struct):

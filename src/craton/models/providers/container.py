@@ -33,14 +33,17 @@ _WAIT_S = 1.0  # how long a caller should wait for a container that loads
 
 
 class ContainerProvider(PostingProvider):
-    """One container. Quirks are those of the dialect `openai.chat`, and `head_tag` as for the provider `openai`."""
+    """One container. Quirks are those of the dialect `openai.chat`, and `head_tag` as for the provider `openai`.
+
+    Whoever gives a `transport` knows that there is a container that serves: it is not pinged.
+    """
 
     name = "container"
 
     def __init__(self, upstream: Upstream, transport: Transport | None = None) -> None:
         limits = Limits(connect_timeout_s=upstream.connect_timeout_s)
-        pinged = PingedTransport(transport or open_transport(upstream.base_url, limits))
-        super().__init__(upstream, OpenAIChat(head_tag=str(upstream.quirks.get("head_tag", ""))), pinged)
+        reached = transport or PingedTransport(open_transport(upstream.base_url, limits))
+        super().__init__(upstream, OpenAIChat(head_tag=str(upstream.quirks.get("head_tag", ""))), reached)
         self._fixed = json_headers(*bearer(upstream.api_key))
         self._spoken = str(upstream.quirks.get("schema", ""))
 

@@ -6,7 +6,7 @@ chooses between upstreams (`features/inference/balance` does) and it never looks
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -54,7 +54,8 @@ class Attempt(msgspec.Struct):
 
     `deadline` is in seconds of the loop's clock (`loop.time()`). `max_tokens` is what to ask for where the vendor's
     schema demands a number and the caller gave none. `speaks` names the schema of the caller's native body; "" is
-    Converse, whose extra fields are those of the model that was called: its schema is what `family` gives.
+    Converse, whose extra fields are those of the model that was called: its schema is what `family` gives. `headers` are
+    the caller's, names in lower case, for who must know how urgent it is.
     """
 
     model: str
@@ -65,6 +66,7 @@ class Attempt(msgspec.Struct):
     quirks: dict[str, object] = {}
     speaks: str = ""
     family: Callable[[], Dialect | None] = _nobodys
+    headers: Mapping[bytes, bytes] = {}
 
 
 class Provider(Protocol):

@@ -11,10 +11,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
-from craton.infra.control.quota import Lease
+from craton.infra.quota.port import Lease
 
 LeaseFrom = Callable[[str, float, float, float], Awaitable[Lease]]
-"""Asks for (name, per_minute, need, want); see `infra.control.quota.Buckets.lease`."""
+"""Asks for (name, per_minute, need, want); see `infra.quota.port.Counter.lease`."""
 _SHARE = 20
 # A refusal is believed for at most so long: another worker may give something back.
 _BELIEVED_S = 0.25

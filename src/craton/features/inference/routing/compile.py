@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from craton.config import Settings, secret
+from craton.config_containers import ContainerTable
 from craton.config_tables import ModelTable, TargetTable
 from craton.features.inference import kinds
 from craton.features.inference.kinds import KINDS
 from craton.features.inference.routing.agreements import Agreements
+from craton.features.inference.routing.hosted import TEXT_ALONE, Hosting
 from craton.features.inference.routing.retention import Modes
 from craton.features.inference.routing.routes import UNLIMITED, Retrying, Route, Routes, Target
 from craton.features.inference.targets.state import BreakerRules
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
 
 MakeProvider = Callable[[Upstream], Provider]
 FindDialect = Callable[[str], Dialect | None]
-# The engine's chat models see and hear nothing.
-_TEXT_ALONE: dict[str, object] = {"media": False}
 DEFAULT_MAX_TOKENS = 4096
 STANDIN_MAX_TOKENS = 512
 # What is rehearsed fails as it is told to: no breaker takes it out, and no scripted Retry-After is heeded.
@@ -84,7 +84,8 @@ class Compiler:
             found = [self.staged(route, self.stage) for route in found]
         modes, compat = Modes(self.settings.file.retention.mode), self.settings.file.compat
         agreements = Agreements(demanded=compat.model_access == "agreements")
-        return Routes(self.catalog, found, relaxed=compat.relaxed, modes=modes, agreements=agreements)
+        host = Hosting(self.provider, self.states, self.dialect, self.answer_s).route
+        return Routes(self.catalog, found, relaxed=compat.relaxed, modes=modes, agreements=agreements, host=host)
 
     def provider(self, upstream: Upstream) -> Provider:
         # All but the model: it comes with each attempt, so one pool serves every model of a server.
@@ -95,6 +96,8 @@ class Compiler:
 
     def configured(self, table: ModelTable) -> Route:
         targets = tuple(self.target(table, target) for target in table.target)
+        if table.container is not None:
+            targets = (self.contained(table, table.container), *targets)
         model = self.catalog.find(table.id)
         kind = kinds.kind_of(model) if model is not None else kinds.kind_of_schema(table.dialect)
         for target in targets:
@@ -108,6 +111,19 @@ class Compiler:
             table.id, targets, UNLIMITED, None, lambda: dialect, table.max_output_tokens or DEFAULT_MAX_TOKENS,
             retrying=self.retrying(table),
         )  # fmt: skip
+
+    def contained(self, table: ModelTable, given: ContainerTable) -> Target:
+        """The replicas of a container of our own: a deployment under the model's id."""
+        kind = "openai" if given.speaks == "openai" else "container"
+        upstream = Upstream(
+            provider="local" if kind == "openai" else kind, base_url="", model=table.id, native=given.schema
+        )
+        quirks: dict[str, object] = {"schema": given.schema} if given.schema else {}
+        upstream = msgspec.structs.replace(upstream, quirks=quirks)
+        timeout_s = given.start_timeout_s + 60
+        return Target(
+            self.provider(upstream), table.id, timeout_s=timeout_s, quirks=quirks, state=self.states.of(upstream)
+        )
 
     def target(self, table: ModelTable, given: TargetTable) -> Target:
         upstream = Upstream(
@@ -188,28 +204,31 @@ class Compiler:
         found = self.catalog.find(name) or self.catalog.find(name.partition(".")[2])
         return found.dialect if found is not None else ""
 
-    def local(self, model: LocalModel, timeout_s: float, standin: str = "") -> Target:
+    @property
+    def answer_s(self) -> float:
+        """What one answer of a model of our own may take: its start, and a minute."""
+        return self.settings.file.compute.start_timeout_s + 60
+
+    def local(self, model: LocalModel, standin: str = "") -> Target:
         upstream = Upstream(provider="local", base_url="", model=model.id)
         return Target(
             self.provider(upstream),
             model.id,
-            timeout_s=timeout_s,
+            timeout_s=self.answer_s,
             standin=standin,
-            quirks=_TEXT_ALONE if model.kind == "chat" else {},
+            quirks=TEXT_ALONE if model.kind == "chat" else {},
             state=self.states.of(upstream),
         )
 
     def own(self, model: LocalModel) -> Route:
         """A local model under its own id: OpenAI-shaped bodies, no rule of Bedrock's."""
-        timeout_s = self.settings.file.compute.start_timeout_s + 60
-        target = self.local(model, timeout_s)
+        target = self.local(model)
         if model.kind != "chat":
             return of_kind(model.id, (target,), model.kind, KINDS[model.kind].own_schema)
         return Route(model.id, (target,), UNLIMITED, None, lambda: target.provider.dialect, model.context_tokens)
 
     def standin(self, model: LocalModel) -> Target:
-        timeout_s = self.settings.file.compute.start_timeout_s + 60
-        return self.local(model, timeout_s, model.id)
+        return self.local(model, model.id)
 
     def standins_of_kinds(self, local: list[LocalModel], taken: set[str]) -> list[Route]:
         """Routes for the catalog's models that are no chat models; without a stand-in their calls say how to add one."""

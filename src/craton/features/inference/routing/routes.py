@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from craton.aws.access.keys import NOTHING
-from craton.aws.wire.faults import Fault, access_denied, validation
+from craton.aws.wire.faults import Fault, access_denied, model_not_ready, validation
 from craton.features.inference.routing.agreements import Agreements, StoredAgreement
 from craton.features.inference.routing.profiles import KIND as PROFILE
 from craton.features.inference.routing.profiles import StoredProfile, profile_arn
@@ -21,6 +21,7 @@ from craton.features.inference.routing.prompt_router import KIND as ROUTER
 from craton.features.inference.routing.retention import Modes, StoredMode
 from craton.features.inference.targets.state import TargetState
 from craton.models.catalog.capabilities import Capabilities
+from craton.models.catalog.hosted import Hosted
 from craton.models.catalog.local import Kind
 from craton.models.catalog.rows import Catalog, Model, id_needs_profile, partition, refuse_bare_id
 from craton.models.dialects.dialect import Dialect
@@ -35,11 +36,13 @@ INVALID_ID = "The provided model identifier is invalid."
 NO_ACCESS = "You don't have access to the model with the specified model ID."
 ASYNC_ONLY = "The model {id} makes videos and can only be invoked with StartAsyncInvoke."
 NO_STREAM = "The model is unsupported for streaming"
+NOT_HOSTED = "This server hosts no models."
 _CACHED = 4096
-T = TypeVar("T", StoredProfile, StoredRouter)
+T = TypeVar("T", StoredProfile, StoredRouter, Hosted)
 Owned = Mapping[str, T] | Iterable[T]
 """What accounts own, by ARN or in any order."""
 _OF_AN_ACCOUNT = frozenset({PROFILE, ROUTER, DEFAULT_ROUTER})
+_ENDPOINT = ":sagemaker:"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,8 +131,16 @@ class Resolved:
             object.__setattr__(self, "judged", tuple((resource, NOTHING) for resource in self.resources))
 
 
+Host = Callable[[Hosted, Route | None], Route]
+"""Makes the route to a hosted model, given the route to the model that it was made of (`hosted.Hosting`)."""
+
+
+def _hosts_nothing(hosted: Hosted, _made_of: Route | None) -> Route:
+    raise validation(NOT_HOSTED)
+
+
 class Routes:
-    """All routes of one generation, and what the accounts have made of them."""
+    """All routes of one generation, and what the accounts have made of them; `host` makes those to hosted models."""
 
     def __init__(
         self,
@@ -141,12 +152,16 @@ class Routes:
         routers: Owned[StoredRouter] = (),
         modes: Modes = Modes(),  # noqa: B008 - never changes
         agreements: Agreements = Agreements(),  # noqa: B008 - never changes
+        hosted: Owned[Hosted] = (),
+        host: Host = _hosts_nothing,
     ) -> None:
         self.catalog = catalog
         self.relaxed = relaxed
         self.by_id = {route.model_id: route for route in routes}
         self.profiles = by_arn(profiles)
         self.routers = by_arn(routers)
+        self.hosted = by_arn(hosted)
+        self.host = host
         self.modes = modes
         self.agreements = agreements
         self._cache: dict[tuple[str, str, str], Resolved] = {}
@@ -157,11 +172,13 @@ class Routes:
         routers: Owned[StoredRouter],
         modes: Iterable[StoredMode] = (),
         agreements: Iterable[StoredAgreement] = (),
+        hosted: Owned[Hosted] = (),
     ) -> Routes:
-        """The same routes with other application profiles, prompt routers, data retention modes and agreements."""
+        """The same routes with other profiles, prompt routers, data retention modes, agreements and hosted models."""
         return Routes(
             self.catalog, self.by_id.values(), relaxed=self.relaxed, profiles=profiles, routers=routers,
             modes=self.modes.narrowed(modes), agreements=self.agreements.renewed(agreements),
+            hosted=hosted, host=self.host,
         )  # fmt: skip
 
     def resolve(self, name: str, account: str, region: str) -> Resolved:
@@ -203,6 +220,9 @@ class Routes:
         return self.modes.allowed(route, account, region)
 
     def _resolve_arn(self, arn: str, account: str, region: str) -> Resolved:
+        hosted = self.hosted.get(arn)
+        if hosted is not None and hosted.account == account and hosted.region == region:
+            return self._resolve_hosted(hosted)
         parts = arn.split(":", 5)
         if len(parts) < 6 or parts[2] != "bedrock" or parts[3] not in ("", region):
             raise validation(INVALID_ID)
@@ -236,6 +256,14 @@ class Routes:
         models = [arn for arn in source.resources if ":inference-profile/" not in arn]
         return through_profile(source.route, profile.arn, models)
 
+    def _resolve_hosted(self, hosted: Hosted) -> Resolved:
+        """A hosted model is judged by its own ARN; endpoints have one name between them (service authorization)."""
+        if not hosted.active:
+            raise model_not_ready()
+        account, region = hosted.account, hosted.region
+        route = self._allowed(self.host(hosted, self.by_id.get(hosted.foundation)), account, region)
+        return Resolved(route, (endpoints_arn(account, region) if _ENDPOINT in hosted.arn else hosted.arn,))
+
     def _resolve_router(self, arn: str, router: StoredRouter, account: str, region: str) -> Resolved:
         from craton.features.inference.routing.prompt_choice import choice  # few servers have routers
 
@@ -249,8 +277,8 @@ class Routes:
         return Resolved(reached[router.fallback].route, tuple(resources), chooser, judged=((arn, NOTHING), *behind))
 
     def tags(self, arn: str) -> Mapping[str, str]:
-        """The tags of an account's profile or router, empty for everything else."""
-        found = self.profiles.get(arn) or self.routers.get(arn)
+        """The tags of an account's profile, router or hosted model, empty for everything else."""
+        found = self.profiles.get(arn) or self.routers.get(arn) or self.hosted.get(arn)
         return {} if found is None else found.tags
 
 
@@ -278,6 +306,11 @@ def unroutable(name: str, model: Model | None) -> Fault:
 
 def foundation_model_arn(model_id: str, region: str) -> str:
     return f"arn:{partition(region)}:bedrock:{region}::foundation-model/{model_id}"
+
+
+def endpoints_arn(account: str, region: str) -> str:
+    """What IAM judges for every model endpoint of an account."""
+    return f"arn:{partition(region)}:bedrock:{region}:{account}:marketplace/model-endpoint/all-access"
 
 
 def named_arn(name: str, region: str) -> str:

@@ -16,13 +16,16 @@ from craton.features.inference.targets.gate import Gate
 from craton.features.inference.targets.state import BreakerRules, TargetState
 from craton.models.providers.provider import Upstream
 
+_OWN = ("local", "container")
+"""Providers that, without an address, reach replicas of our own."""
+
 
 class States:
     """Makes each state once."""
 
     def __init__(self, settings: Settings) -> None:
         self._rules = breaker_rules(settings.file.routing)
-        # Our own engine's "come again in a second" means a full queue, which empties at once.
+        # "Come again in a second" of replicas of our own means a full line, which empties at once.
         self._local_rules = msgspec.structs.replace(self._rules, heed_waits=False)
         self._workers = settings.file.server.workers
         self._made: dict[bytes, TargetState] = {}
@@ -34,7 +37,8 @@ class States:
         key = msgspec.json.encode((upstream, limits))
         state = self._made.get(key)
         if state is None:
-            rules = self._local_rules if upstream.provider == "local" else self._rules
+            own = upstream.provider in _OWN and not upstream.base_url
+            rules = self._local_rules if own else self._rules
             state = self._made[key] = TargetState(rules, self._gate(table))
         return state
 

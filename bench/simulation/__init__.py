@@ -1,0 +1,1 @@
+"""What the simulation of `bench/scaling.py` is made of: traffic, replicas, gateways, fleets."""

@@ -1,0 +1,1 @@
+"""Containers of models: commands, root folders and OCI images, each in a network of its own."""

@@ -1,0 +1,1 @@
+"""Several servers on one store: who lives, who leads, what they tell each other."""

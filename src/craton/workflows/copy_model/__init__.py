@@ -1,0 +1,1 @@
+"""Copying a model to another Region or account, as a durable job."""

@@ -1,0 +1,96 @@
+"""A program run beside the job: converting and measuring need torch, which the job's own process never loads.
+
+Owns its environment (no secrets, no network of hubs), its end with the job's, and its last words. What it starts itself
+goes with it. It must not know what the program does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from craton.infra.compute.guard import Guard
+from craton.infra.compute.process import available_cores, set_parent_death_signal, signal_group
+from craton.infra.compute.sandbox import Sandbox
+
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH", "CUDA_VISIBLE_DEVICES")
+_FIXED = {
+    "PYTHONUNBUFFERED": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+_LINES = 40
+_LARGEST_FILE_BYTES = 1 << 42
+_LONGEST_LINE = 64 * 1024
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How a program ended: its status (negative: the signal), and what it said last on each stream."""
+
+    code: int
+    said: list[str]
+    complained: list[str]
+
+
+async def run(words: list[str], folder: Path, sandbox: Sandbox) -> Ended:
+    """Run `python -m WORDS…` in a folder, which is also its home, to its end; cancelled, it is ended with all its own.
+
+    It reaches no network and writes to this folder alone, as far as the sandbox holds here. Raises OSError.
+    """
+    passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    threads = str(available_cores())
+    with sandbox.around(folder, [str(folder)], _LARGEST_FILE_BYTES) as enter:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", *words,
+            cwd=folder,
+            env={**passed, **_FIXED, "OMP_NUM_THREADS": threads, "HOME": str(folder), "TMPDIR": str(folder)},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=_LONGEST_LINE,
+            start_new_session=True,  # and with it a group of its own; uvloop knows no `process_group`
+            preexec_fn=partial(_bind, enter),
+        )  # fmt: skip
+    guard = Guard()
+    guard.add(child.pid)
+    try:
+        said, complained, code = await asyncio.gather(_last(child.stdout), _last(child.stderr), child.wait())
+    except BaseException:
+        signal_group(child.pid, signal.SIGKILL)
+        await child.wait()
+        raise
+    finally:
+        guard.remove(child.pid)
+        guard.close()
+    return Ended(code, said, complained)
+
+
+def _bind(enter: Callable[[], None]) -> None:
+    os.umask(0o077)
+    enter()
+    set_parent_death_signal()  # last: the kernel forgets it when a process changes its rights
+
+
+async def _last(stream: asyncio.StreamReader | None) -> list[str]:
+    lines: deque[str] = deque(maxlen=_LINES)
+    while stream is not None:
+        try:
+            line = await stream.readline()
+        except ValueError:  # a line longer than the limit; what follows is read on
+            continue
+        if not line:
+            break
+        text = line.decode(errors="replace").strip()
+        if text:
+            lines.append(text)
+    return list(lines)
