@@ -95,6 +95,8 @@ class Loads:
         self._alive = alive
         self._reports: dict[str, _Heard] = {}
         self._paces: dict[str, Pace] = {}
+        # Requests and tokens by replica, over all sources: kept, for many workers ask for them many times a second.
+        self._sums: dict[str, tuple[int, int]] = {}
 
     def hear(self, source: str, told: dict[str, Any], now: float) -> list[str]:
         """Take up a report; the deployments that it names. Raises ValueError."""
@@ -105,7 +107,11 @@ class Loads:
         if len(report.loads) + len(report.seats) > _MOST_ROWS:
             raise ValueError(f"a report has at most {_MOST_ROWS} rows")
         seats = {seat.replica: seat for seat in report.seats}
+        self._forget_seats(source)
         self._reports[source] = _Heard(now, {row.deployment: row for row in report.loads}, seats)
+        for seat in seats.values():
+            requests, tokens = self._sums.get(seat.replica, (0, 0))
+            self._sums[seat.replica] = requests + seat.requests, tokens + seat.tokens
         for row in report.loads:
             if row.arrived or row.refused:
                 pace = self._paces.setdefault(row.deployment, Pace())
@@ -115,14 +121,15 @@ class Loads:
 
     def others(self, source: str) -> list[list[Any]]:
         """What all but this source have under way: `[replica, requests, tokens]`."""
-        sums: dict[str, list[Any]] = {}
-        for name, heard in self._reports.items():
-            if name != source:
-                for seat in heard.seats.values():
-                    row = sums.setdefault(seat.replica, [seat.replica, 0, 0])
-                    row[1] += seat.requests
-                    row[2] += seat.tokens
-        return [row for row in sums.values() if row[1] or row[2]]
+        heard = self._reports.get(source)
+        own = heard.seats if heard is not None else {}
+        rows: list[list[Any]] = []
+        for replica, (requests, tokens) in self._sums.items():
+            if seat := own.get(replica):
+                requests, tokens = requests - seat.requests, tokens - seat.tokens
+            if requests or tokens:
+                rows.append([replica, requests, tokens])
+        return rows
 
     def prune(self, now: float) -> None:
         """Forget sources that are gone: own processes that ended, strangers that went silent."""
@@ -130,6 +137,7 @@ class Loads:
         for source, heard in list(self._reports.items()):
             is_own = source.startswith("worker/")
             if (own is not None and source not in own) if is_own else now - heard.at > _STRANGERS_FOR_S:
+                self._forget_seats(source)
                 del self._reports[source]
 
     def load(self, deployment: str, now: float) -> Load:
@@ -153,10 +161,19 @@ class Loads:
 
     def at(self, replica: str) -> tuple[int, int]:
         """Requests and tokens under way at a replica."""
-        rows = [seat for heard in self._reports.values() if (seat := heard.seats.get(replica))]
-        return sum(seat.requests for seat in rows), sum(seat.tokens for seat in rows)
+        return self._sums.get(replica, (0, 0))
 
     def forget(self, deployments: Iterable[str]) -> None:
         """Drop the rates of deployments that are no more."""
         for deployment in deployments:
             self._paces.pop(deployment, None)
+
+    def _forget_seats(self, source: str) -> None:
+        """Take what a source had under way out of the sums."""
+        heard = self._reports.get(source)
+        for seat in heard.seats.values() if heard is not None else ():
+            requests, tokens = self._sums.get(seat.replica, (0, 0))
+            if requests > seat.requests or tokens > seat.tokens:
+                self._sums[seat.replica] = requests - seat.requests, tokens - seat.tokens
+            else:
+                self._sums.pop(seat.replica, None)
