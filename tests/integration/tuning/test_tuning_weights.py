@@ -64,3 +64,20 @@ def test_a_prompt_ends_where_the_answer_begins(renderer: Renderer) -> None:
     """For reinforcement: with the marker that gives the assistant the word."""
     ids = renderer.prompt(Record(turns=TURNS[:2]))
     assert renderer._tokenizer.decode(ids).endswith("<|assistant|>")
+
+
+def test_the_quick_way_is_pefts(renderer: Renderer) -> None:
+    """One step through an adapted layer gives peft's values, and its gradients on the way back."""
+    quick, plain = Learner(BASE, Settings(rank=4), 1), Learner(BASE, Settings(rank=4), 1)
+    for layer in plain.model.modules():
+        layer.__dict__.pop("forward", None)
+    samples = [renderer.sample(Record(turns=TURNS))[0]]
+    for learner in (quick, plain):
+        for name, weight in learner.trained.items():  # an adapter begins as nothing, which would prove nothing
+            torch.manual_seed(len(name))
+            torch.nn.init.normal_(weight, std=0.05)
+        (block,) = blocks([0], samples.__getitem__)
+        learner.logprobs(block).sum().backward()
+    for name, weight in quick.trained.items():
+        assert weight.grad is not None
+        assert torch.allclose(weight.grad, plain.trained[name].grad, rtol=1e-3, atol=1e-4), name

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from craton.features.tuning.lora import quicken
 from craton.features.tuning.packing import Block
 from craton.features.tuning.plan import Settings
 from craton.features.tuning.progress import TuningFault
@@ -199,9 +200,11 @@ def _adapted(model: Any, settings: Settings) -> Any:
         task_type=TaskType.CAUSAL_LM,
     )
     try:
-        return get_peft_model(model, config)
+        adapted = get_peft_model(model, config)
     except ValueError as fault:
         raise TuningFault("base", f"the base model takes no adapter: {_first_line(fault)}") from fault
+    quicken(adapted)
+    return adapted
 
 
 def _forget_path(file: Path) -> None:
