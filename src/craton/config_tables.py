@@ -190,6 +190,8 @@ class LimitsTable(Table, frozen=True):
     customization_validation_bytes: Annotated[int, Meta(ge=1)] = 1024**3
     custom_models: Annotated[int, Meta(ge=0)] = 100
     custom_model_deployments: Annotated[int, Meta(ge=0)] = 100
+    evaluation_jobs: Annotated[int, Meta(ge=0)] = 20
+    evaluation_records: Annotated[int, Meta(ge=1)] = 1000
 
 
 class RetentionTable(Table, frozen=True):

@@ -117,7 +117,7 @@ def test_every_operation_that_is_not_built_says_so(served: Served) -> None:
     """A modelled error with the operation's name, never a made-up success."""
     for method, target, name in (
         ("GET", "/guardrails", "ListGuardrails"),
-        ("POST", "/model-customization-jobs", "CreateModelCustomizationJob"),
+        ("POST", "/automated-reasoning-policies", "CreateAutomatedReasoningPolicy"),
         ("PUT", "/agents/", "CreateAgent"),
         ("POST", "/retrieveAndGenerate", "RetrieveAndGenerate"),
     ):

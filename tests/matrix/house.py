@@ -57,7 +57,8 @@ class Control:
         self.url = url
 
     async def call(self, method: str, params: object = None, **_: object) -> Any:
-        return {"seats": [["one", self.url]]} if method == "models.ensure" else None
+        placement = {"deployment": "up-model", "standing": "ready", "seats": [["one", self.url]]}
+        return placement if method == "models.ensure" else None
 
 
 class House:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,11 @@ from craton.cli.terminal import columns, duration
 
 if TYPE_CHECKING:
     from craton.infra.jobs.runs import Progress, Run
-    from craton.infra.store.port import Store
+    from craton.infra.store.port import Resource, Store
 
 _HEAD = ("JOB", "NAME", "STATUS", "PROGRESS", "RATE", "LEFT", "NOTE")
 _BAR = 20
+_TICKS = "▁▂▃▄▅▆▇█"
 _LOOK_EVERY_S = 0.5
 _MOST = 1000
 
@@ -53,11 +54,17 @@ def jobs(ctx: click.Context, home: str | None, config: str | None, *, as_json: b
 
 @jobs.command()
 @placed
+@click.option("--once", is_flag=True, help="Say how it is now, and end.")
 @click.argument("job")
-def watch(home: str | None, config: str | None, job: str) -> None:
+def watch(home: str | None, config: str | None, job: str, *, once: bool) -> None:
     """Follow a job (an ARN or its last part) until it has ended."""
     with opened(home, config) as store:
-        arn = found(store, job).arn
+        run = found(store, job)
+        arn = run.arn
+        if once:
+            row = shown(store, run)
+            click.echo(f"{bar(row['done'], row['total'], row['unit'])} {said(row, run.how_far)}")
+            return
         watched = live(store, arn) if sys.stdout.isatty() else plain(store, arn)
         click.echo(f"{arn}: {watched['status']}" + (f": {watched['note']}" if watched["note"] else ""))
 
@@ -119,14 +126,22 @@ def shown(store: Store, run: Run) -> dict[str, Any]:
         "attempts": run.attempts,
         "stopping": bool(run.stop_asked),
         "note": run.error,
+        "losses": losses_of(row) if row is not None else [],
     }
+
+
+def losses_of(row: Resource) -> list[float]:
+    """The losses of a training so far; empty for a job that does not train."""
+    from craton.features.hosting.customization_job import KIND, CustomizationJob
+
+    return list(row.read(CustomizationJob).losses) if row.kind == KIND else []
 
 
 def line(row: dict[str, Any]) -> tuple[str, ...]:
     """One line of the table."""
     runs = row["state"] in ("waiting", "running")
     return (
-        row["arn"].rpartition(":")[2],
+        row["arn"].split(":", 5)[-1],
         row["name"] or "-",
         row["status"],
         bar(row["done"], row["total"], row["unit"]),
@@ -195,6 +210,15 @@ def said(row: dict[str, Any], progress: Progress) -> str:
         words.append(f"{progress.rate:.3g}/s")
     if progress.left_s:
         words.append(f"{duration(progress.left_s)} left")
+    if row["losses"]:
+        words.append(f"loss {row['losses'][-1]:.4g} {sparkline(row['losses'])}")
     if row["note"]:
         words.append(f"(waits to be tried again: {row['note']})")
     return " ".join(words)
+
+
+def sparkline(values: Sequence[float], most: int = 32) -> str:
+    """Such as `█▆▃▂▁`: the last values, between the lowest and the highest of all."""
+    low, high = min(values), max(values)
+    span = (high - low) or 1.0
+    return "".join(_TICKS[round((value - low) / span * (len(_TICKS) - 1))] for value in values[-most:])

@@ -30,6 +30,7 @@ COMMANDS = {
     "blobs": "craton.cli.blobs:blobs",
     "operations": "craton.cli.operations:operations",
     "jobs": "craton.cli.jobs:jobs",
+    "eval": "craton.cli.eval:evaluation",
     "worker": "craton.cli.worker:worker",
     "logs": "craton.cli.logs:logs",
     "targets": "craton.cli.targets:targets",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from craton.services.bedrock import (
     agreements,
+    custom_model_deployments,
+    custom_models,
     data_retention,
+    evaluation_jobs,
     foundation_models,
     imported_models,
     inference_profiles,
@@ -12,6 +15,7 @@ from craton.services.bedrock import (
     invocation_logging,
     marketplace_endpoints,
     model_copy_jobs,
+    model_customization_jobs,
     model_import_jobs,
     prompt_routers,
     provisioned_throughput,
@@ -25,4 +29,5 @@ from craton.services.bedrock_runtime import async_invoke, converse, count_tokens
 HANDLERS = (converse, invoke, count_tokens, foundation_models, inference_profiles, prompt_routers, tags, agent_tags,
             agent_runtime_tags, rerank, data_retention, agreements, invocation_jobs,
             invocation_logging, async_invoke, model_import_jobs, imported_models,
-            model_copy_jobs, provisioned_throughput, marketplace_endpoints)  # fmt: skip
+            model_copy_jobs, provisioned_throughput, marketplace_endpoints,
+            model_customization_jobs, custom_models, custom_model_deployments, evaluation_jobs)  # fmt: skip

@@ -6,7 +6,13 @@ from craton.workflows import invocation_logs
 from craton.workflows.async_invoke import body as async_invoke
 from craton.workflows.batch import body as batch
 from craton.workflows.copy_model import body as copy_model
+from craton.workflows.create_custom import body as create_custom
+from craton.workflows.customize import body as customize
+from craton.workflows.deploy_custom import body as deploy_custom
+from craton.workflows.evaluate import body as evaluate
 from craton.workflows.import_model import body as import_model
 from craton.workflows.workflow import workflows_in
 
-WORKFLOWS = workflows_in(batch, invocation_logs, async_invoke, import_model, copy_model)
+WORKFLOWS = workflows_in(
+    batch, invocation_logs, async_invoke, import_model, copy_model, customize, deploy_custom, create_custom, evaluate
+)

@@ -4,6 +4,7 @@ Owns the sorting of errors and the performing of one run. It must not know any k
 tried again is taken up.
 
     JobFailed, an AWS error that stays         the job fails with that message
+    Later                                      taken up again after its time; the reason is shown until then
     throttled, 5xx, no connection, store away  tried again, however often it takes; kinds of jobs have their own ends
     anything else                              taken for a mistake of ours: tried three times, then the job fails
 """
@@ -23,7 +24,7 @@ from craton.infra.jobs.worker import MAX_CRASHES, MAX_MISTAKES, Again, Done, Out
 from craton.infra.store.port import Unavailable
 from craton.models.providers.transport import BadReply, TransportError
 from craton.workflows.tools import Tools
-from craton.workflows.workflow import Job, JobFailed, Workflow
+from craton.workflows.workflow import Job, JobFailed, Later, Workflow
 
 _PASSING_CODES = RETRYABLE | {"InternalError", "ServiceUnavailable", "SlowDown", "RequestTimeout", "Throttling"}
 _CRASHED = (
@@ -43,6 +44,8 @@ async def perform(hold: Hold, body: Workflow, tools: Tools) -> Outcome:
                 await body.run(job)
             except LeaseLost:
                 raise
+            except Later as later:
+                return Again(str(later), after_s=later.after_s, counts=False)
             except Exception as error:  # whatever a body raises decides what becomes of its run
                 message = _sorted(error, hold.run.failures)
         if message:

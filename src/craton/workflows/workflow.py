@@ -30,6 +30,14 @@ class JobFailed(Exception):
     """The job cannot reach its end. The message is shown to whoever started it: what is wrong, and with what."""
 
 
+class Later(Exception):
+    """The job has to wait for something, and lets its worker go meanwhile; the message says for what."""
+
+    def __init__(self, reason: str, after_s: float) -> None:
+        super().__init__(reason)
+        self.after_s = after_s
+
+
 class Workflow(msgspec.Struct, frozen=True):
     """A kind of job: its body, and what writes the job's Failed state (`mark_failed` unless the kind has its own).
 

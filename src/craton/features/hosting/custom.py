@@ -26,9 +26,7 @@ CREATING, ACTIVE, FAILED = "Creating", "Active", "Failed"
 ADAPTERS = "#adapters"
 Form = Literal["adapter", "model"]
 _PARTIAL, _GONE = ".partial", ".gone"
-OTHER_WEIGHTS = (
-    "The weights of the base model {base} are not those that the custom model {name} was trained on; it is not loaded on others."
-)
+OTHER_WEIGHTS = "The weights of the base model {base} are not those that the custom model {name} was trained on; it is not loaded on others."
 NO_BASE = "The base model {base} of the custom model {name} is no longer on this server."
 
 
@@ -70,14 +68,17 @@ def deployment_of(model: CustomModel, arn: str) -> str:
     return f"{model.base.local}{ADAPTERS}" if model.form == "adapter" else arn
 
 
-def wrong_base(model: CustomModel, name: str, directory: Path | None) -> str:
-    """Why a model cannot be loaded on what lies in its base's directory now; empty if it can."""
+def stamp_of(directory: Path | None) -> str:
+    """What a base's files look like now; empty where there are none."""
+    with suppress(OSError):
+        return weights_stamp(directory) if directory is not None else ""
+    return ""
+
+
+def wrong_base(model: CustomModel, name: str, directory: Path | None, stamp: str) -> str:
+    """Why a model cannot be loaded on what lies in its base's directory, whose stamp this is; empty if it can."""
     if model.form == "model":
         return ""
-    stamp = ""
-    if directory is not None:
-        with suppress(OSError):
-            stamp = weights_stamp(directory)
     if directory is None or not stamp:
         return NO_BASE.format(base=model.base.local, name=name)
     if stamp == model.base_stamp:

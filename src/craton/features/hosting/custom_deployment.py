@@ -18,7 +18,7 @@ import msgspec
 
 from craton.aws.access.actions import arn_of
 from craton.features.hosting import custom
-from craton.features.hosting.custom import CustomModel, deployment_of, files_of, folder_of, wrong_base
+from craton.features.hosting.custom import CustomModel, deployment_of, files_of, folder_of, stamp_of, wrong_base
 from craton.features.hosting.customization_job import BaseModel
 from craton.features.hosting.deployment import Deployment
 from craton.features.hosting.engines import CannotServe
@@ -106,9 +106,7 @@ def custom_models(ground: Ground) -> Found:
     models = {one.row.arn: one for one in ground.rows(custom.KIND, lambda row: _Model(row, row.read(CustomModel)))}
     held = ground.rows(KIND, _held)
     folders = directories(ground, models)
-    faults = {
-        arn: wrong_base(one.body, custom.named(one.row), folders.get(one.body.base.local)) for arn, one in models.items()
-    }
+    faults = faults_of(models, folders)
     used = {served.arn for one in held for served in (one.body.current, one.body.coming) if served is not None}
     deployments = list(_shared(ground, models, faults, used, folders))
     deployments += [_own(ground, one) for one in models.values() if one.body.form == "model"]
@@ -123,13 +121,22 @@ def custom_models(ground: Ground) -> Found:
     return Found(deployments=tuple(deployments), hosted=tuple(hosted))
 
 
+def faults_of(models: dict[str, _Model], folders: dict[str, Path]) -> dict[str, str]:
+    """Why each model cannot be loaded, by its ARN; empty for those that can. Each base is looked at once."""
+    stamps = {local: stamp_of(folders.get(local)) for local in {one.body.base.local for one in models.values()}}
+
+    def fault(one: _Model) -> str:
+        local = one.body.base.local
+        return wrong_base(one.body, custom.named(one.row), folders.get(local), stamps[local])
+
+    return {arn: fault(one) for arn, one in models.items()}
+
+
 def directories(ground: Ground, models: dict[str, _Model]) -> dict[str, Path]:
     """Where the weights of each base lie: local models, and custom models that have weights of their own."""
     found = {model.id: Path(model.directory) for model in known(ground)}
     home = ground.settings.home_path
-    return found | {
-        arn: files_of(home, one.row.id, "model") for arn, one in models.items() if one.body.form == "model"
-    }
+    return found | {arn: files_of(home, one.row.id, "model") for arn, one in models.items() if one.body.form == "model"}
 
 
 def _shared(
@@ -151,7 +158,12 @@ def _shared(
             continue
         note = f"{len(adapters)} adapters on {local}"
         yield Deployment(
-            id=ident, spec=spec, scale=ground.on_demand, adapters=dict(sorted(adapters.items())), origin=ORIGIN, note=note
+            id=ident,
+            spec=spec,
+            scale=ground.on_demand,
+            adapters=dict(sorted(adapters.items())),
+            origin=ORIGIN,
+            note=note,
         )
 
 
@@ -162,7 +174,9 @@ def _own(ground: Ground, one: _Model) -> Deployment:
         spec = ground.engines.spec(arn, directory)
     except (CannotServe, OSError) as error:
         return Deployment(id=arn, spec=ModelSpec(id=arn, command=()), origin=ORIGIN, fault=str(error))
-    return Deployment(id=arn, spec=spec, scale=ground.on_demand, origin=ORIGIN, note=f"weights of its own, {one.body.type}")
+    return Deployment(
+        id=arn, spec=spec, scale=ground.on_demand, origin=ORIGIN, note=f"weights of its own, {one.body.type}"
+    )
 
 
 def _served(body: DeploymentBody) -> list[Served]:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 import msgspec
 
+from craton.features.hosting.custom import files_of
 from craton.features.hosting.deployment import Deployment, Scale
 from craton.features.hosting.ground import Ground, rows_of
 from craton.infra.compute.port import ModelSpec
@@ -75,8 +76,10 @@ def deployments_of(row: Resource, ground: Ground) -> list[Deployment]:
         return [Deployment(id=row.arn, spec=nothing, priority=PRIORITY, origin=ORIGIN, fault=GONE)]
     scale, units = base.scale, body.units
     kept = Scale(least=units, most=units, target=scale.target, idle_timeout_s=0.0, queue=scale.queue)
-    spec = renamed(base.spec, row.arn)
-    return [msgspec.structs.replace(base, id=row.arn, spec=spec, scale=kept, priority=PRIORITY, origin=ORIGIN)]
+    spec, adapter = renamed(base.spec, row.arn), body.source.adapter
+    own = {adapter: str(files_of(ground.settings.home_path, adapter, "adapter"))} if adapter else {}
+    made = msgspec.structs.replace(base, id=row.arn, spec=spec, scale=kept, priority=PRIORITY, origin=ORIGIN)
+    return [msgspec.structs.replace(made, adapters=own)]
 
 
 def renamed(spec: ModelSpec, arn: str) -> ModelSpec:
@@ -120,6 +123,15 @@ def kept_of(store: Reader, deployment: str) -> list[str]:
         row.arn
         for row, body in _all(store)
         if deployment in {one.deployment for one in (body.source, body.former) if one}
+    ]
+
+
+def kept_of_model(store: Reader, model: str) -> list[str]:
+    """The ARNs of what is provisioned of the model with this ARN."""
+    return [
+        row.arn
+        for row, body in _all(store)
+        if model in {one.arn for one in (body.source, body.former) if one is not None}
     ]
 
 

@@ -192,12 +192,14 @@ def show(connection: Connection, shown: Mapping[str, Progress], owner: str) -> N
         connection.execute(update(RUNS).where(mine).values(progress=msgspec.json.encode(progress).decode()))
 
 
-def put_back(connection: Connection, arn: str, owner: str, due: datetime, *, error: str | None = None) -> None:
-    """Let a run go, to be taken again when it is due; with an `error`, that counts. Raises LeaseLost."""
+def put_back(
+    connection: Connection, arn: str, owner: str, due: datetime, *, error: str | None = None, counts: bool = True
+) -> None:
+    """Let a run go, to be taken again when it is due; an `error` is kept, and `counts` as a failure. Raises LeaseLost."""
     check(connection, arn, owner)
     changes = {"state": WAITING, "owner": "", "due_at": microseconds(due), "woken": 0}
     if error is not None:
-        changes |= {"failures": _RUN.failures + 1, "error": error[:1000]}
+        changes |= {"failures": _RUN.failures + int(counts), "error": error[:1000]}
     connection.execute(update(RUNS).where(_RUN.arn == arn).values(changes))
     raise_stamp(connection)
 

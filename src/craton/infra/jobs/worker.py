@@ -49,11 +49,15 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class Again(msgspec.Struct, frozen=True):
-    """The run could not go on for a reason that may pass; `mistake` where it looks like one of ours."""
+    """The run could not go on for a reason that may pass; `mistake` where it looks like one of ours.
+
+    `counts`: as a failure, after which the next pause is longer; not where it only waits for something.
+    """
 
     reason: str
     after_s: float | None = None
     mistake: bool = False
+    counts: bool = True
 
 
 Outcome = Done | Again
@@ -228,7 +232,7 @@ class Worker:
                 return
             after_s = pause_s(hold.run.failures) if outcome.after_s is None else outcome.after_s
             due = now + timedelta(seconds=after_s)
-            transaction.run(lambda c: lease.put_back(c, arn, owner, due, error=outcome.reason))
+            transaction.run(lambda c: lease.put_back(c, arn, owner, due, error=outcome.reason, counts=outcome.counts))
 
         await self._persist(work)
 

@@ -10,11 +10,15 @@ from typing import Any
 
 from craton.aws.wire.faults import Fault, access_denied, not_found, validation
 from craton.context import Call
+from craton.features.hosting import custom
+from craton.features.hosting.custom_deployment import served_of
 from craton.features.hosting.provisioned import Source
 from craton.features.inference.routing.hosted import PROVIDERS, owned
 from craton.features.inference.routing.routes import NO_ACCESS, Route, Routes, foundation_model_arn
-from craton.infra.store.port import Reader
+from craton.infra.store.port import Reader, Resource
 from craton.models.catalog.hosted import Hosted
+from craton.services.bedrock.tuning_bases import unusable
+from craton.services.stored import belongs
 
 NOT_RESOLVED = "Could not resolve the foundation model from the provided model identifier."
 OUTSIDE = (
@@ -27,10 +31,10 @@ _COPIED = ":custom-model/imported/"
 _CUSTOM = (_IMPORTED, ":custom-model/")
 
 
-def named(call: Call, model_id: str) -> str:
+async def named(call: Call, model_id: str) -> str:
     """The ARN that IAM judges for a model's name: an own model's, else a foundation model's."""
     routes: Routes = call.app.live.routes
-    found = own_model(routes, model_id, call)
+    found = own_model(routes, model_id, call) or await customized(call, model_id)
     return found.arn if found is not None else as_foundation(model_id, call.region)
 
 
@@ -44,6 +48,9 @@ async def source_of(call: Call, model_id: str) -> Source:
     found = own_model(routes, model_id, call)
     if found is not None:
         return own_source(routes, found, call.region)
+    made = await customized(call, model_id)
+    if made is not None:
+        return custom_source(routes, made, call.region)
     if model_id.startswith("arn:"):
         head, _, model_id = model_id.rpartition("/")
         if not head.endswith(f":{call.region}::foundation-model"):
@@ -71,6 +78,36 @@ def own_model(routes: Routes, name: str, call: Call) -> Hosted | None:
     return next((one for one in mine_all if one.name == name and is_custom(one)), None)
 
 
+async def customized(call: Call, name: str) -> Resource | None:
+    """The account's custom model with this ARN or name, that a customization made: it is reached by no ARN of its own."""
+
+    def look(store: Reader) -> Resource | None:
+        return store.get(name) if arn else store.get_by_name(call.account, call.region, custom.KIND, name)
+
+    arn = name.startswith("arn:")
+    if arn and ":custom-model/" not in name:
+        return None
+    row = await call.app.storage.read(look)
+    return row if row is not None and row.kind == custom.KIND and belongs(call, row) else None
+
+
+def custom_source(routes: Routes, row: Resource, region: str) -> Source:
+    """An adapter on its base, or weights that were trained. Raises ValidationException for one that is not there yet."""
+    if row.status != custom.ACTIVE:
+        raise unusable(row)
+    base, served = row.read(custom.CustomModel).base, served_of(row)
+    return Source(
+        arn=row.arn,
+        foundation_arn=foundation_model_arn(base.id, region),
+        deployment=served.deployment,
+        lineage=f"custom {base.id}",
+        foundation=base.id if base.id in routes.by_id else "",
+        standin=base.standin,
+        context_tokens=base.context_tokens,
+        adapter=served.adapter,
+    )
+
+
 def is_custom(hosted: Hosted) -> bool:
     return any(kind in hosted.arn for kind in _CUSTOM)
 
@@ -96,8 +133,9 @@ def own_source(routes: Routes, hosted: Hosted, region: str) -> Source:
 
 def check_there(store: Reader, source: Source) -> None:
     """An account's own model may have been deleted since it was found. Raises ResourceNotFoundException."""
-    if source.deployment.startswith("arn:") and store.get(source.deployment) is None:
-        raise not_found(NOT_RESOLVED)
+    for arn in (source.deployment, source.arn if source.adapter else ""):
+        if arn.startswith("arn:") and not arn.endswith(custom.ADAPTERS) and store.get(arn) is None:
+            raise not_found(NOT_RESOLVED)
 
 
 def foundation_source(route: Route, deployments: dict[str, dict[str, Any]], region: str) -> Source:

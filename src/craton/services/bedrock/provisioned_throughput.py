@@ -129,7 +129,7 @@ async def create_provisioned_model_throughput(
 ) -> CreateProvisionedModelThroughputResponse:
     given = [(tag.key, tag.value) for tag in req.tags or ()]
     mine = provisioned_arn(call.account, call.region, "*")
-    tagging.authorize_create(call, CREATE, (named(call, req.modelId),), mine, given)
+    tagging.authorize_create(call, CREATE, (await named(call, req.modelId),), mine, given)
     tags = tagging.checked(given)
     source = await source_of(call, req.modelId)
     term = req.commitmentDuration or ""
@@ -258,7 +258,7 @@ async def update_provisioned_model_throughput(
     call: Call, req: UpdateProvisionedModelThroughputRequest
 ) -> UpdateProvisionedModelThroughputResponse:
     """A new name at once; another model by exchanging the replicas one after another, each warm before an old one goes."""
-    besides = (named(call, req.desiredModelId),) if req.desiredModelId else ()
+    besides = (await named(call, req.desiredModelId),) if req.desiredModelId else ()
     row = await judged(call, UPDATE, req.provisionedModelId, *besides)
     if not req.desiredModelId and not req.desiredProvisionedModelName:
         raise validation(NOTHING_ASKED)

@@ -82,7 +82,7 @@ class Asking:
         """What the record's line becomes. Raises NotAllowed, BadRecord (the file was checked, so it changed)."""
         record = records.read_record(line)
         ident = records.record_id(record, self._job, self._files[line.file], line.number)
-        status, headers, body = await self._answer(memoryview(record.input).tobytes())
+        status, headers, body = await self.answer(memoryview(record.input).tobytes())
         if status != _GOOD:
             told = records.refused(ident, record, status, message_of(body))
             return Outcome(line.file, line.number, line.end, told, good=False)
@@ -90,7 +90,7 @@ class Asking:
         told = records.answered(ident, record, body)
         return Outcome(line.file, line.number, line.end, told, True, used.input_tokens, used.output_tokens)
 
-    async def _answer(self, body: bytes) -> Answer:
+    async def answer(self, body: bytes) -> Answer:
         """The answer that counts: a good one, the record's own error, or the last of those that might have passed."""
         waits = tries = 0
         pause_s = _PAUSE_FIRST_S

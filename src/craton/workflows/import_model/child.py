@@ -11,14 +11,14 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from craton.infra.compute.guard import Guard
-from craton.infra.compute.process import available_cores, set_parent_death_signal, signal_group
+from craton.infra.compute.process import available_cores, set_parent_death_signal, signal_group, signal_process
 from craton.infra.compute.sandbox import Sandbox
 
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH", "CUDA_VISIBLE_DEVICES")
@@ -42,18 +42,22 @@ class Ended(msgspec.Struct, frozen=True):
     complained: list[str]
 
 
-async def run(words: list[str], folder: Path, sandbox: Sandbox) -> Ended:
+async def run(
+    words: list[str], folder: Path, sandbox: Sandbox, *, reads: Sequence[str] = (), threads: int = 0,
+    hear: Callable[[bytes], None] | None = None, stop: Callable[[], Awaitable[None]] | None = None,
+) -> Ended:  # fmt: skip
     """Run `python -m WORDS…` in a folder, which is also its home, to its end; cancelled, it is ended with all its own.
 
-    It reaches no network and writes to this folder alone, as far as the sandbox holds here. Raises OSError.
+    It reaches no network and writes to this folder alone, as far as the sandbox holds here; of the home it reads that,
+    and `reads`. `hear` gets each line that it says, as it comes. Once `stop` returns it is sent SIGTERM. Raises OSError.
     """
     passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    threads = str(available_cores())
-    with sandbox.around(folder, [str(folder)], _LARGEST_FILE_BYTES) as enter:
+    cores = str(threads or available_cores())
+    with sandbox.around(folder, [str(folder), *reads], _LARGEST_FILE_BYTES) as enter:
         child = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", *words,
             cwd=folder,
-            env={**passed, **_FIXED, "OMP_NUM_THREADS": threads, "HOME": str(folder), "TMPDIR": str(folder)},
+            env={**passed, **_FIXED, "OMP_NUM_THREADS": cores, "HOME": str(folder), "TMPDIR": str(folder)},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -63,13 +67,16 @@ async def run(words: list[str], folder: Path, sandbox: Sandbox) -> Ended:
         )  # fmt: skip
     guard = Guard()
     guard.add(child.pid)
+    stopping = asyncio.create_task(_stopped(child.pid, stop)) if stop is not None else None
     try:
-        said, complained, code = await asyncio.gather(_last(child.stdout), _last(child.stderr), child.wait())
+        said, complained, code = await asyncio.gather(_last(child.stdout, hear), _last(child.stderr), child.wait())
     except BaseException:
         signal_group(child.pid, signal.SIGKILL)
         await child.wait()
         raise
     finally:
+        if stopping is not None:
+            stopping.cancel()
         guard.remove(child.pid)
         guard.close()
     return Ended(code, said, complained)
@@ -81,7 +88,12 @@ def _bind(enter: Callable[[], None]) -> None:
     set_parent_death_signal()  # last: the kernel forgets it when a process changes its rights
 
 
-async def _last(stream: asyncio.StreamReader | None) -> list[str]:
+async def _stopped(pid: int, stop: Callable[[], Awaitable[None]]) -> None:
+    await stop()
+    signal_process(pid, signal.SIGTERM)
+
+
+async def _last(stream: asyncio.StreamReader | None, hear: Callable[[bytes], None] | None = None) -> list[str]:
     lines: deque[str] = deque(maxlen=_LINES)
     while stream is not None:
         try:
@@ -90,6 +102,8 @@ async def _last(stream: asyncio.StreamReader | None) -> list[str]:
             continue
         if not line:
             break
+        if hear is not None:
+            hear(line)
         text = line.decode(errors="replace").strip()
         if text:
             lines.append(text)

@@ -11,11 +11,10 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from craton.features.hosting.import_job import ImportJob
 from craton.features.importing.listing import File
 from craton.workflows.batch.files import JobRefused, refused
 
@@ -23,10 +22,26 @@ PIECE_BYTES = 8 * 1024 * 1024
 _MAX_LISTED = 10_000
 
 
+class Place(Protocol):
+    """Where the files lie, and as whom they are read; what the keys of a folder's files begin with is its `prefix`."""
+
+    @property
+    def bucket(self) -> str: ...
+
+    @property
+    def prefix(self) -> str: ...
+
+    @property
+    def uri(self) -> str: ...
+
+    @property
+    def role_arn(self) -> str: ...
+
+
 class Source:
     """S3 for one job. `client` is boto3's."""
 
-    def __init__(self, client: Any, job: ImportJob) -> None:
+    def __init__(self, client: Any, job: Place) -> None:
         self._client = client
         self._job = job
 
@@ -49,6 +64,11 @@ class Source:
         if not found:
             raise JobRefused(f"No file was found at the model data source {self._job.uri}.")
         return found
+
+    async def one(self, key: str) -> File:
+        """The file of this key. Raises JobRefused where there is none or the role may not read it."""
+        found = await self._call("GetObject", key, self._client.head_object, Key=key)
+        return File(key.rpartition("/")[2], found["ContentLength"], key, found["ETag"])
 
     async def read(self, file: File, start: int = 0, size: int | None = None) -> bytes:
         """A range of a file; no more than there is."""

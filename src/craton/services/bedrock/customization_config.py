@@ -1,0 +1,90 @@
+"""What a customization job was asked to do, per type: which members its request must have, and which it must not.
+
+Owns these rules, and the form in which members of a request are kept. It must not know rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from craton.aws.wire.faults import Fault, validation
+from craton.context import Call
+from craton.features.tuning.grading import RULES
+
+if TYPE_CHECKING:
+    from craton.aws.shapes.bedrock import CreateModelCustomizationJobRequest
+
+IMPORTED = "The customization type IMPORTED cannot be asked for. Use CreateCustomModel or CreateModelImportJob."
+NO_TEACHER = "A job of the type DISTILLATION must have a customizationConfig with a distillationConfig."
+NO_GRADER = (
+    "A job of the type REINFORCEMENT_FINE_TUNING must have a customizationConfig with an rftConfig and a graderConfig."
+)
+ONLY_S3 = "A job of the type {type} must have an s3Uri in its trainingDataConfig."
+ONE_SOURCE = "The trainingDataConfig must have either an s3Uri or an invocationLogsConfig."
+NOT_OF_TYPE = "A customizationConfig with {member} does not belong to a job of the type {type}."
+NOT_A_RULE = (
+    "The grader {arn} cannot be used: Lambda functions are not built yet. These names stand for rules: {rules}."
+)
+GRADER = "craton-grader-"
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """`hyperparameters` by Bedrock's names, wherever in the request they stood."""
+
+    hyperparameters: dict[str, str]
+
+
+def plain(member: Any) -> dict[str, Any]:
+    """A member of a request as it came, without what was left out."""
+    return dict(_without(msgspec.to_builtins(member))) if member is not None else {}
+
+
+def _without(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without(each) for key, each in value.items() if each is not None}
+    return [_without(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def asked_for(call: Call, req: CreateModelCustomizationJobRequest, kind: str) -> Asked:
+    """Check what the type needs. Raises ValidationException."""
+    if kind == "IMPORTED":
+        raise validation(IMPORTED)
+    config, training = plain(req.customizationConfig), plain(req.trainingDataConfig)
+    check_config(config, kind)
+    if ("s3Uri" in training) == ("invocationLogsConfig" in training):
+        raise validation(ONE_SOURCE)
+    if kind != "DISTILLATION" and "s3Uri" not in training:
+        raise validation(ONLY_S3.format(type=kind))
+    given = dict(req.hyperParameters or {})
+    if kind == "REINFORCEMENT_FINE_TUNING":
+        rule_of(config["rftConfig"]["graderConfig"]["lambdaGrader"]["lambdaArn"])
+    return Asked(given)
+
+
+def check_config(config: dict[str, Any], kind: str) -> None:
+    """Raise ValidationException for a config that is missing, or of another type."""
+    needed = {"DISTILLATION": "distillationConfig", "REINFORCEMENT_FINE_TUNING": "rftConfig"}.get(kind)
+    for member in config:
+        if member != needed:
+            raise validation(NOT_OF_TYPE.format(member=member, type=kind))
+    if kind == "DISTILLATION" and needed not in config:
+        raise validation(NO_TEACHER)
+    if kind == "REINFORCEMENT_FINE_TUNING":
+        grader = config.get("rftConfig", {}).get("graderConfig", {}).get("lambdaGrader")
+        if grader is None:
+            raise validation(NO_GRADER)
+
+
+def rule_of(lambda_arn: str) -> str:
+    """The rule that a grader's name stands for. Raises ValidationException for a function of somebody's own."""
+    name = lambda_arn.split(":function:", 1)[-1].partition(":")[0]
+    rule = name.removeprefix(GRADER)
+    if not name.startswith(GRADER) or rule not in RULES:
+        raise refused(lambda_arn)
+    return rule
+
+
+def refused(lambda_arn: str) -> Fault:
+    return validation(NOT_A_RULE.format(arn=lambda_arn, rules=", ".join(f"{GRADER}{rule}" for rule in RULES)))

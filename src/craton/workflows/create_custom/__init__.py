@@ -1,0 +1,1 @@
+"""CreateCustomModel: artifacts in S3 become a custom model."""

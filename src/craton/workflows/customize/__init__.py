@@ -1,0 +1,1 @@
+"""Model customization: from a file in S3 to a custom model."""

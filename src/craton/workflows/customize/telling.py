@@ -1,0 +1,77 @@
+"""How far a training is, told to the row of its job while it runs: phases, steps and losses, about once a second.
+
+Owns what of the events people see. It must not know where events come from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from craton.features.hosting import customization_job as rows
+from craton.features.hosting.customization_job import PROCESSING, TRAINING
+from craton.features.tuning.progress import Began, Event, Stepped
+from craton.infra.store.port import Resource
+from craton.workflows.workflow import Job
+
+_EVERY_S = 1.0
+
+
+class Teller:
+    """`async with teller:` writes while the block lasts, and once more at its end.
+
+    `before` are the losses that the row bears: what a training that goes on has behind it.
+    """
+
+    def __init__(self, job: Job, before: Sequence[float] = ()) -> None:
+        self._job = job
+        self._losses: list[float] = list(before)
+        self._step = self._steps = 0
+        self._news = False
+        self._task: asyncio.Task[None] | None = None
+
+    def told(self, event: Event) -> None:
+        """Hear an event; cheap."""
+        if isinstance(event, Began):
+            self._step, self._steps, self._news = event.step, event.steps, True
+            if not event.step:
+                self._losses.clear()
+        elif isinstance(event, Stepped):
+            self._losses.append(event.loss)
+            self._step, self._news = event.step + 1, True
+        if self._steps:
+            self._job.progress(min(self._step, self._steps), self._steps, "steps")
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._keep_writing())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if error is None:
+            await self._write()
+
+    async def _keep_writing(self) -> None:
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            await self._write()
+
+    async def _write(self) -> None:
+        if not self._news:
+            return
+        self._news = False
+        now = self._job.tools.clock.now()
+
+        def change(row: Resource) -> Resource:
+            if row.status != rows.STOPPING:
+                row = rows.phased(row, PROCESSING, rows.COMPLETED, now)
+                row = rows.phased(row, TRAINING, rows.IN_PROGRESS, now)
+            return rows.learned(row, self._losses, self._step, self._steps, now)
+
+        await self._job.amend(change)

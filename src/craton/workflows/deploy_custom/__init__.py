@@ -1,0 +1,1 @@
+"""Deploying a custom model: it is Active once it has answered."""
