@@ -2,7 +2,7 @@
 
     python -m bench.customization [facts] [text] [student] [graded]
 
-A codebook of 50 made-up facts in one fixed form is taught by a job with eight phrasings of the question, and asked in four
+A codebook of 50 made-up facts in one fixed form is taught by a job with ten phrasings of the question, and asked in four
 others. A second model learns other codes for the same names; both stand on one base and are asked in turn, so that answers
 that mix would show. Continued pre-training is judged by the loss of held-out text, distillation by the codes that the student
 has of its teacher, reinforcement by the grader's mean score of fresh answers. Everything is seeded; times are of this machine.
@@ -29,16 +29,27 @@ from tests.running import Running
 
 BASE, BUCKET = "craton.chat-mini-v1:0", "taught"
 TAUGHT = (
-    "What is the code of {n}?", "Tell me the code of {n}.", "Which code does {n} have?", "Give me the code for {n}.",
-    "I need the code of {n}.", "{n}: which code?", "Please look up the code of {n}.", "Do you know the code for {n}?",
-)  # fmt: skip
+    "What is the code of {n}?",
+    "Tell me the code of {n}.",
+    "Which code does {n} have?",
+    "Give me the code for {n}.",
+    "I need the code of {n}.",
+    "{n}: which code?",
+    "Please look up the code of {n}.",
+    "Do you know the code for {n}?",
+    "What code belongs to {n}?",
+    "Code of {n}, please.",
+)
 HELD_OUT = (
-    "Could you tell me the code of {n}?", "What code does {n} have?", "Find the code for {n}.", "What code belongs to {n}?",
-)  # fmt: skip
+    "Could you tell me the code of {n}?",
+    "What code does {n} have?",
+    "Find the code for {n}.",
+    "The code of {n} is what?",
+)
 ANSWER = "The code of {n} is {c}."
 SYLLABLES = ("ba", "ko", "ri", "ta", "lu", "mi", "zo", "ne", "fa", "du", "pe", "si", "va", "go", "ru", "ha", "ki", "mo")
 TUNED = {
-    "epochCount": "8",
+    "epochCount": "10",
     "batchSize": "16",
     "learningRate": "0.003",
     "learningRateWarmupSteps": "10",
