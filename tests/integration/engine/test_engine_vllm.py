@@ -15,6 +15,7 @@ from craton.aws.wire.faults import Fault
 from craton.config_tables import ComputeTable
 from craton.features.hosting.deployment import Deployment, Scale
 from craton.features.hosting.engines import Engines
+from craton.infra.compute.sandbox import Sandbox
 from craton.models.canon.request import ConverseRequest
 from craton.models.dialects.dialect import Ledger
 from craton.models.providers.provider import Attempt
@@ -30,7 +31,10 @@ def installed(folder: Path) -> str:
     """A program `vllm` in an environment of its own, which runs the stand-in."""
     program = folder / "venv" / "bin" / "vllm"
     program.parent.mkdir(parents=True)
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -S {STANDIN} "$@"\n')
+    python, code = program.with_name("python"), program.with_name("vllm.py")
+    python.symlink_to(Path(sys.executable).resolve())
+    code.write_bytes(STANDIN.read_bytes())
+    program.write_text(f'#!/bin/sh\nexec {python} -I -S {code} "$@"\n')
     program.chmod(0o755)
     return str(program)
 
@@ -121,3 +125,15 @@ def test_the_fleet_loads_and_unloads_adapters(tmp_path: Path) -> None:
             await ask(place, "tuned")
 
     in_place(tmp_path / "run", play)
+
+
+def test_it_runs_within_walls(tmp_path: Path) -> None:
+    """In a network of its own, where its processes may talk, and where there is nobody else."""
+    (tmp_path / "adapters").mkdir()
+
+    async def play(place: Place) -> None:
+        place.fleet.want([deployed(tmp_path, {})])
+        await place.until(lambda row: row.ready == 1)
+        assert (await ask(place))["path"] == str(tmp_path / "model")
+
+    in_place(tmp_path / "run", play, Sandbox("required", tmp_path / "home"))

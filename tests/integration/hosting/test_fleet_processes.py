@@ -22,6 +22,7 @@ from craton.features.inference.replicas.seats import Seats
 from craton.infra.compute.local import LocalModelHost
 from craton.infra.compute.port import ModelError, ModelSpec
 from craton.infra.compute.replica import Rules
+from craton.infra.compute.sandbox import Sandbox
 from craton.models.canon.request import ConverseRequest
 from craton.models.catalog.hosted import Placement
 from craton.models.dialects.dialect import Ledger
@@ -46,9 +47,9 @@ def deployed(
 class Place:
     """A supervisor and one gateway in a process: what would go over the control channel goes by a call."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sandbox: Sandbox | None = None) -> None:
         self.fleet = Fleet(
-            LocalModelHost(folder / "s", None, RULES),
+            LocalModelHost(folder / "s", None, RULES, sandbox),
             Terms(reserve_bytes=0, settle_s=0.4, tick_s=0.05, align_retry_s=0.1),
             alive=lambda: ["worker/0/1"],
         )
@@ -101,9 +102,9 @@ class Place:
             await asyncio.gather(*callers)
 
 
-def in_place(folder: Path, play: Callable[[Place], Awaitable[None]]) -> None:
+def in_place(folder: Path, play: Callable[[Place], Awaitable[None]], sandbox: Sandbox | None = None) -> None:
     async def main() -> None:
-        place = Place(folder)
+        place = Place(folder, sandbox)
         place.fleet.start(place.publish)
         telling = asyncio.create_task(place.seats.tell(place.report))
         try:

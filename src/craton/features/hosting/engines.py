@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from craton.config_tables import ComputeTable
-from craton.infra.compute.port import ModelSpec
+from craton.infra.compute.port import Container, ModelSpec
 
 Engine = Literal["onnx", "transformers", "vllm", "own"]
 """`own`: encoders and image pipelines, which the engine opens by the kind in their craton.json."""
@@ -27,6 +27,9 @@ Named = Literal["auto", "onnx", "transformers", "vllm"]
 SHARE, RUNTIME_BYTES = 1.3, {"onnx": 120 << 20, "own": 150 << 20, "transformers": 420 << 20, "vllm": 4 << 30}
 # vLLM compiles and captures graphs before it serves.
 VLLM_START_S = 900.0
+# vLLM is several processes that talk over sockets, which the filter around the own engine forbids: it gets a network of
+# its own, with nothing in it, and listens on the Unix socket that it is told.
+OWN_NETWORK = Container(port=0, processes=8192, scratch_bytes=4 << 30)
 # Words in a chat template → vLLM's parser of the calls that such a model writes.
 CALL_PARSERS = (
     ("<tool_call>", "hermes"),
@@ -102,6 +105,7 @@ class Engines:
             command=command,
             env=_environment(choice.engine),
             reads=(directory, *adapters, *(_prefixes(compute.vllm) if choice.engine == "vllm" else ())),
+            container=OWN_NETWORK if choice.engine == "vllm" else None,
             threads=compute.threads if threads is None else threads,
             gpus=1.0 if on_gpu else 0.0,
             memory_bytes=int((0 if on_gpu else weights * SHARE) + RUNTIME_BYTES[choice.engine]),
