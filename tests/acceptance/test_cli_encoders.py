@@ -54,7 +54,7 @@ def test_kinds_are_listed(home: Path) -> None:
     assert kinds["my-embedder"] == ("embedding", "registered")
     assert kinds["my-ranker:1"] == ("rerank", "registered")
     assert kinds["craton.chat-mini-v1:0"] == ("chat", "box")
-    assert craton("models", home=home).stdout.split()[:3] == ["ID", "KIND", "ORIGIN"]
+    assert craton("models", home=home).stdout.split()[:3] == ["MODEL", "KIND", "ORIGIN"]
 
 
 def test_the_row_says_the_kind(home: Path) -> None:

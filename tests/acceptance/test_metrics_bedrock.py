@@ -136,6 +136,8 @@ def test_a_worker_that_dies_takes_a_second_with_it(home: Path, up: FakeUpstream)
 def test_the_aws_cli_reads_metrics(home: Path, up: FakeUpstream) -> None:
     """`get-metric-data` and `list-metrics`, unmodified."""
     with serving(home, up) as server:
+        ask(server, 1)
+        until(lambda: sums(server, "Invocations")["Invocations"] > 0)
         span = ("--start-time", minute(60).isoformat(), "--end-time", minute(-2).isoformat())
         queries = json.dumps([query("served", "AWS/Bedrock", "Invocations", period=3600)])
         found = answer(aws(server, "cloudwatch", "get-metric-data", "--metric-data-queries", queries, *span))

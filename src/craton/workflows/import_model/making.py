@@ -10,6 +10,7 @@ import asyncio
 import re
 import shutil
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -27,7 +28,6 @@ from craton.infra.compute.process import available_cores, describe_exit
 from craton.infra.compute.replica import Rules
 from craton.infra.compute.room import Accelerators
 from craton.infra.compute.sandbox import Sandbox
-from craton.infra.control.home import control_path
 from craton.models.providers.dial import open_transport
 from craton.models.providers.transport import TransportError
 from craton.workflows.import_model import child
@@ -70,7 +70,6 @@ class Workshop:
 
     def __init__(self, compute: ComputeTable, home: Path) -> None:
         self._compute = compute
-        self._home = home
         self._gpus = Accelerators().free
         self._sandbox = Sandbox(compute.sandbox, home)
 
@@ -103,7 +102,7 @@ class Workshop:
 
     async def prove(self, arn: str, directory: Path) -> None:
         """Start the engine on the model just as it will be served, and have it answer once. Raises JobFailed."""
-        await probe(self._compute, self._home, arn, directory, self._gpus, self._sandbox)
+        await probe(self._compute, arn, directory, self._gpus, self._sandbox)
 
 
 def quality_of(ended: child.Ended) -> Quality | None:
@@ -127,13 +126,13 @@ def last_words(ended: child.Ended, folders: Folders) -> str:
 # --- the proof ---
 
 
-async def probe(compute: ComputeTable, home: Path, arn: str, directory: Path, gpus: float, sandbox: Sandbox) -> None:
+async def probe(compute: ComputeTable, arn: str, directory: Path, gpus: float, sandbox: Sandbox) -> None:
     """See `Workshop.prove`. The process is walled in as those that serve are."""
     try:
         spec = Engines(compute, gpus).spec(arn, str(directory))
     except (CannotServe, OSError) as error:
         raise JobFailed(f"The model cannot be served: {error}") from None
-    sockets = control_path(home).parent / f"import-{directory.parent.name[:12]}"
+    sockets = Path(tempfile.mkdtemp(prefix="craton-"))  # a socket's path has 107 bytes, and a home's may be long
     host = LocalModelHost(sockets, None, Rules(crash_limit=1), sandbox)
     try:
         host.start(_PROBE, spec)
