@@ -1,14 +1,17 @@
 """Work that outlives its request: the row that says so and the run that does it, made together or found again.
 
-Owns what is the same for every such noun: one transaction for both, idempotency by client token, and pages by time of
-submission. It must not know any noun.
+Owns what is the same for every such noun: one transaction for both, idempotency by client token, stopping, and pages by
+time of submission. It must not know any noun.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
+import msgspec
+
+from craton.aws.wire.faults import conflict
 from craton.context import Call
 from craton.infra.store.port import Page, Query, Resource, Transaction, made_before
 from craton.services import stored
@@ -45,6 +48,26 @@ async def keep(
 
     with stored.faults(shown):
         return await call.app.storage.keep(work)
+
+
+async def stop(call: Call, row: Resource, shown: str, *, running: Collection[str], stopping: str, over: str) -> None:
+    """Ask a run to stop, and have its row say so. Raises ConflictException (`over`) if it is not running any more."""
+    from craton.infra.jobs import runs
+
+    now = call.app.clock.now()
+
+    def work(transaction: Transaction) -> None:
+        found = transaction.get(row.arn)
+        if found is None:
+            raise stored.missing(shown)
+        if found.status not in running:
+            raise conflict(over.format(status=found.status))
+        if found.status != stopping:
+            transaction.update(msgspec.structs.replace(found, status=stopping, updated_at=now))
+        transaction.run(lambda connection: runs.ask_stop(connection, row.arn))
+
+    with stored.faults(shown):
+        await call.app.storage.keep(work)
 
 
 async def page(

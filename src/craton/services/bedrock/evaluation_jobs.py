@@ -181,23 +181,8 @@ async def list_evaluation_jobs(call: Call, req: ListEvaluationJobsRequest) -> Li
 @operation("bedrock", "StopEvaluationJob")
 async def stop_evaluation_job(call: Call, req: StopEvaluationJobRequest) -> StopEvaluationJobResponse:
     """Calls under way are given up; outputs that are written stay."""
-    from craton.infra.jobs import runs
-
     row = await judged(call, "bedrock:StopEvaluationJob", req.jobIdentifier)
-    now = call.app.clock.now()
-
-    def work(transaction: Transaction) -> None:
-        found = transaction.get(row.arn)
-        if found is None:
-            raise stored.missing(SHOWN)
-        if found.status not in RUNNING:
-            raise conflict(OVER.format(status=found.status))
-        if found.status != STOPPING:
-            transaction.update(msgspec.structs.replace(found, status=STOPPING, updated_at=now))
-        transaction.run(lambda connection: runs.ask_stop(connection, row.arn))
-
-    with stored.faults(SHOWN):
-        await call.app.storage.keep(work)
+    await started.stop(call, row, SHOWN, running=RUNNING, stopping=STOPPING, over=OVER)
     return {}
 
 

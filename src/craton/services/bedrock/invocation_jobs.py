@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from craton.aws.access.request import tag_keys
-from craton.aws.wire.faults import Fault, conflict, quota_exceeded, validation
+from craton.aws.wire.faults import Fault, quota_exceeded, validation
 from craton.context import Call
 from craton.features.batch.job import (
     KIND,
@@ -30,7 +30,6 @@ from craton.infra.store.port import (
     Query,
     Reader,
     Resource,
-    Transaction,
     select,
 )
 from craton.models.catalog.rows import id_needs_profile
@@ -273,21 +272,6 @@ async def list_model_invocation_jobs(
 @operation("bedrock", "StopModelInvocationJob")
 async def stop_model_invocation_job(call: Call, req: StopModelInvocationJobRequest) -> StopModelInvocationJobResponse:
     """The job's answers so far are written; until then it is `Stopping`."""
-    from craton.infra.jobs import runs
-
     row = await judged(call, "bedrock:StopModelInvocationJob", req.jobIdentifier)
-    now = call.app.clock.now()
-
-    def work(transaction: Transaction) -> None:
-        found = transaction.get(row.arn)
-        if found is None:
-            raise stored.missing(SHOWN)
-        if found.status not in RUNNING:
-            raise conflict(OVER.format(status=found.status))
-        if found.status != STOPPING:
-            transaction.update(msgspec.structs.replace(found, status=STOPPING, updated_at=now))
-        transaction.run(lambda connection: runs.ask_stop(connection, row.arn))
-
-    with stored.faults(SHOWN):
-        await call.app.storage.keep(work)
+    await started.stop(call, row, SHOWN, running=RUNNING, stopping=STOPPING, over=OVER)
     return {}
