@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from craton.aws.access.request import tag_keys
 from craton.aws.wire.faults import Fault, quota_exceeded, validation
 from craton.context import Call
 from craton.features.hosting import custom, imported
@@ -25,9 +24,10 @@ from craton.features.hosting.custom_deployment import (
     served_of,
 )
 from craton.infra.store.ids import lower_id
-from craton.infra.store.port import Query, Reader, Resource, Transaction, select
+from craton.infra.store.port import Query, Resource, Transaction, select
 from craton.services import started, stored, tagging
 from craton.services.bedrock.tuning_bases import unusable
+from craton.services.named import Named, judged
 from craton.services.operation import operation
 
 if TYPE_CHECKING:
@@ -118,25 +118,18 @@ def check_room(call: Call, store: Transaction, model: str) -> None:
 # --- get, list ---
 
 
+NAMED = Named(
+    KIND,
+    SHOWN,
+    lambda call, name: deployment_arn(call.account, call.region, name),
+    lambda row: row.read(DeploymentBody).tags,
+    by_id=True,
+)
+
+
 async def found(call: Call, action: str, identifier: str, *besides: str) -> Resource:
     """The caller's deployment by ARN, id or name, if the caller may do the action on it and on what is `besides`."""
-
-    def look(store: Reader) -> Resource | None:
-        if identifier.startswith("arn:"):
-            return store.get(identifier)
-        by_id = store.get_by_id(call.account, call.region, KIND, identifier)
-        return by_id or store.get_by_name(call.account, call.region, KIND, identifier)
-
-    with stored.faults(SHOWN):
-        row = await call.app.storage.read(look)
-    mine = row is not None and row.kind == KIND and stored.belongs(call, row)
-    named = identifier if identifier.startswith("arn:") else deployment_arn(call.account, call.region, identifier)
-    arn, tags = (row.arn, row.read(DeploymentBody).tags) if row is not None and mine else (named, {})
-    judged = [(arn, tag_keys(resource_tags=tags)), *((each, {}) for each in besides)]
-    call.app.live.authority.judge(call, action, judged, {})
-    if row is None or not mine:
-        raise stored.missing(SHOWN)
-    return row
+    return await judged(call, NAMED, action, identifier, *besides)
 
 
 @operation("bedrock", "GetCustomModelDeployment")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from craton.aws.access.request import tag_keys
 from craton.aws.wire.faults import conflict, quota_exceeded, validation
 from craton.context import Call
 from craton.features.hosting import custom_deployment, customization_job, provisioned
@@ -21,6 +20,7 @@ from craton.features.inference.routing.routes import foundation_model_arn
 from craton.infra.store.port import Query, Reader, Resource, Transaction, select
 from craton.services import started, stored, tagging
 from craton.services.kms.use import customer_key
+from craton.services.named import Named, judged
 from craton.services.operation import operation
 from craton.services.passing import check_pass_role
 
@@ -134,23 +134,18 @@ async def get_custom_model(call: Call, req: GetCustomModelRequest) -> GetCustomM
     return cast("GetCustomModelResponse", told)
 
 
+NAMED = Named(
+    KIND,
+    SHOWN,
+    lambda call, name: model_arn(call.account, call.region, "*", name),
+    lambda row: row.read(CustomModel).tags,
+    by_id=False,
+)
+
+
 async def found(call: Call, action: str, identifier: str) -> Resource:
     """The caller's model by ARN or name, if the caller may do the action on it."""
-
-    def look(store: Reader) -> Resource | None:
-        if identifier.startswith("arn:"):
-            return store.get(identifier)
-        return store.get_by_name(call.account, call.region, KIND, identifier)
-
-    with stored.faults(SHOWN):
-        row = await call.app.storage.read(look)
-    mine = row is not None and row.kind == KIND and stored.belongs(call, row)
-    named = identifier if identifier.startswith("arn:") else model_arn(call.account, call.region, "*", identifier)
-    arn, tags = (row.arn, row.read(CustomModel).tags) if row is not None and mine else (named, {})
-    call.app.live.authority.judge(call, action, [(arn, tag_keys(resource_tags=tags))], {})
-    if row is None or not mine:
-        raise stored.missing(SHOWN)
-    return row
+    return await judged(call, NAMED, action, identifier)
 
 
 @operation("bedrock", "ListCustomModels")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from craton.aws.access.request import tag_keys
 from craton.aws.wire.faults import conflict
 from craton.context import Call
 from craton.features.hosting import copy_job, provisioned
@@ -17,6 +16,7 @@ from craton.features.hosting.folders import discard
 from craton.features.hosting.imported import KIND, SHOWN, UNITS_VERSION, ImportedModel, model_arn
 from craton.infra.store.port import Query, Reader, Resource, Transaction, select
 from craton.services import started, stored
+from craton.services.named import Named, judged
 from craton.services.operation import operation
 
 if TYPE_CHECKING:
@@ -63,23 +63,18 @@ async def get_imported_model(call: Call, req: GetImportedModelRequest) -> GetImp
     return {**summary(row), **more}
 
 
+NAMED = Named(
+    KIND,
+    SHOWN,
+    lambda call, name: model_arn(call.account, call.region, name),
+    lambda row: row.read(ImportedModel).tags,
+    by_id=False,
+)
+
+
 async def found(call: Call, action: str, identifier: str) -> Resource:
     """The caller's model by ARN or name, if the caller may do the action on it."""
-
-    def look(store: Reader) -> Resource | None:
-        if identifier.startswith("arn:"):
-            return store.get(identifier)
-        return store.get_by_name(call.account, call.region, KIND, identifier)
-
-    with stored.faults(SHOWN):
-        row = await call.app.storage.read(look)
-    mine = row is not None and row.kind == KIND and stored.belongs(call, row)
-    named = identifier if identifier.startswith("arn:") else model_arn(call.account, call.region, identifier)
-    arn, tags = (row.arn, row.read(ImportedModel).tags) if row is not None and mine else (named, {})
-    call.app.live.authority.judge(call, action, [(arn, tag_keys(resource_tags=tags))], {})
-    if row is None or not mine:
-        raise stored.missing(SHOWN)
-    return row
+    return await judged(call, NAMED, action, identifier)
 
 
 @operation("bedrock", "ListImportedModels")

@@ -36,6 +36,7 @@ from craton.services import started, stored, tagging
 from craton.services.bedrock.customization_config import asked_for, plain
 from craton.services.bedrock.tuning_bases import base_of, judged_as
 from craton.services.kms.use import customer_key
+from craton.services.named import Named, judged
 from craton.services.operation import operation
 from craton.services.passing import check_pass_role
 
@@ -247,24 +248,18 @@ def metrics(training_loss: float | None) -> dict[str, float] | None:
     return None if training_loss is None else {"trainingLoss": training_loss}
 
 
+NAMED = Named(
+    KIND,
+    SHOWN,
+    lambda call, name: job_arn(call.account, call.region, "*", name),
+    lambda row: row.read(CustomizationJob).tags,
+    by_id=True,
+)
+
+
 async def found(call: Call, action: str, identifier: str) -> Resource:
     """The caller's job by ARN, id or name, if the caller may do the action on it."""
-
-    def look(store: Reader) -> Resource | None:
-        if identifier.startswith("arn:"):
-            return store.get(identifier)
-        by_id = store.get_by_id(call.account, call.region, KIND, identifier)
-        return by_id or store.get_by_name(call.account, call.region, KIND, identifier)
-
-    with stored.faults(SHOWN):
-        row = await call.app.storage.read(look)
-    mine = row is not None and row.kind == KIND and stored.belongs(call, row)
-    named = identifier if identifier.startswith("arn:") else job_arn(call.account, call.region, "*", identifier)
-    arn, tags = (row.arn, row.read(CustomizationJob).tags) if row is not None and mine else (named, {})
-    call.app.live.authority.judge(call, action, [(arn, tag_keys(resource_tags=tags))], {})
-    if row is None or not mine:
-        raise stored.missing(SHOWN)
-    return row
+    return await judged(call, NAMED, action, identifier)
 
 
 @operation("bedrock", "ListModelCustomizationJobs")
@@ -301,21 +296,6 @@ async def stop_model_customization_job(
     call: Call, req: StopModelCustomizationJobRequest
 ) -> StopModelCustomizationJobResponse:
     """Training keeps a checkpoint and ends; until then the job is `Stopping`."""
-    from craton.infra.jobs import runs
-
     row = await found(call, "bedrock:StopModelCustomizationJob", req.jobIdentifier)
-    now = call.app.clock.now()
-
-    def work(transaction: Transaction) -> None:
-        there = transaction.get(row.arn)
-        if there is None:
-            raise stored.missing(SHOWN)
-        if there.status not in RUNNING:
-            raise conflict(OVER.format(status=there.status))
-        if there.status != STOPPING:
-            transaction.update(msgspec.structs.replace(there, status=STOPPING, updated_at=now))
-        transaction.run(lambda connection: runs.ask_stop(connection, row.arn))
-
-    with stored.faults(SHOWN):
-        await call.app.storage.keep(work)
+    await started.stop(call, row, SHOWN, running=RUNNING, stopping=STOPPING, over=OVER)
     return {}

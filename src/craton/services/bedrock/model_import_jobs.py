@@ -19,6 +19,7 @@ from craton.infra.store.ids import lower_id
 from craton.infra.store.port import Query, Reader, Resource, Transaction, select
 from craton.services import started, stored, tagging
 from craton.services.kms.use import customer_key
+from craton.services.named import Named, judged
 from craton.services.operation import operation
 from craton.services.passing import check_pass_role
 
@@ -152,24 +153,18 @@ async def get_model_import_job(call: Call, req: GetModelImportJobRequest) -> Get
     return {**summary(row), **more}
 
 
+NAMED = Named(
+    KIND,
+    SHOWN,
+    lambda call, name: job_arn(call.account, call.region, name),
+    lambda row: row.read(ImportJob).tags,
+    by_id=True,
+)
+
+
 async def found(call: Call, action: str, identifier: str) -> Resource:
     """The caller's job by ARN, id or name, if the caller may do the action on it."""
-
-    def look(store: Reader) -> Resource | None:
-        if identifier.startswith("arn:"):
-            return store.get(identifier)
-        by_id = store.get_by_id(call.account, call.region, KIND, identifier)
-        return by_id or store.get_by_name(call.account, call.region, KIND, identifier)
-
-    with stored.faults(SHOWN):
-        row = await call.app.storage.read(look)
-    mine = row is not None and row.kind == KIND and stored.belongs(call, row)
-    named = identifier if identifier.startswith("arn:") else job_arn(call.account, call.region, identifier)
-    arn, tags = (row.arn, row.read(ImportJob).tags) if row is not None and mine else (named, {})
-    call.app.live.authority.judge(call, action, [(arn, tag_keys(resource_tags=tags))], {})
-    if row is None or not mine:
-        raise stored.missing(SHOWN)
-    return row
+    return await judged(call, NAMED, action, identifier)
 
 
 @operation("bedrock", "ListModelImportJobs")
