@@ -52,6 +52,16 @@ def test_root_ends_at_its_account() -> None:
     assert may(Authority(), ROOT, "bedrock:GetGuardrail", GUARDRAIL)
 
 
+def test_what_another_account_allowed_once() -> None:
+    """A resource policy that let root in is asked again each time: it may be gone."""
+    theirs, action = GUARDRAIL.replace(ACCOUNT, OTHER), "bedrock:ApplyGuardrail"
+    granting = policies(statement(action=action, Principal={"AWS": ACCOUNT}), kind="resource")
+    judge = Authority()
+    _, decision = judge.weigh(About(ROOT), action, theirs, policy=granting)
+    assert decision.allowed
+    assert not may(judge, ROOT, action, theirs)
+
+
 def test_own_policies() -> None:
     """A user has what its policies grant and nothing else; a session has its role's."""
     judge = authority(GRANT)

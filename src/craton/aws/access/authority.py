@@ -128,7 +128,8 @@ class Authority:
         calls, keys = standing.calls, None
         for resource, about_resource in judged:
             pair = (action, resource)
-            if standing.free and pair in calls.allowed:
+            # Of another account's resource a policy of its own may have allowed it then (`weigh`), and be gone now.
+            if standing.free and pair in calls.allowed and account_of(resource) in {None, standing.subject.account}:
                 continue
             if keys is None:
                 keys = RequestKeys(about, standing.keys, given)
@@ -226,7 +227,7 @@ class Authority:
         if principal.source_identity is not None:
             keys["aws:sourceidentity"] = principal.source_identity
         if principal.source_arn is not None:
-            keys.update(service_keys(subject, principal.source_arn))
+            keys.update(service_keys(subject, principal.source_arn, principal.account))
         free = principal.is_root and not self.organization.guards and not principal.session_policies
         parts = Parts(
             self.organization,
