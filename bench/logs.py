@@ -31,7 +31,7 @@ from craton.infra.series.engine import SealedSeries
 from craton.infra.series.port import Point, Space, Where
 from craton.infra.store.opening import open_store
 from craton.infra.store.threaded import ThreadedStore
-from craton.services.logs.patterns.sieve import sieve_of
+from craton.features.logs.patterns.sieve import sieve_of
 from tests.running import Running
 
 BATCH, STREAMS = 1000, 4

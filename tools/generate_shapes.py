@@ -29,6 +29,7 @@ SERVICES = (
     "s3",
     "logs",
     "cloudwatch",
+    "lambda",
 )
 TARGET = Path(__file__).parent.parent / "src" / "craton" / "aws" / "shapes"
 SIMPLE = {
@@ -43,6 +44,12 @@ SIMPLE = {
     "double": "float",
     "timestamp": "datetime",
 }
+
+
+def module_of(service: str) -> str:
+    """Return the name of a service's stub file; `lambda` is a word of Python's own."""
+    name = service.replace("-", "_")
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def stamp() -> str:
@@ -165,7 +172,7 @@ def main() -> int:
     check = parser.parse_args().check
     stale = []
     for name in SERVICES:
-        path, text = TARGET / f"{name.replace('-', '_')}.pyi", render(load(name))
+        path, text = TARGET / f"{module_of(name)}.pyi", render(load(name))
         if check and (not path.exists() or path.read_text() != text):
             stale.append(path.name)
         if not check:

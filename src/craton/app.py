@@ -15,6 +15,7 @@ import msgspec
 
 from craton.aws.wire.faults import unavailable
 from craton.config import ConfigError, Settings
+from craton.features.functions.host.keeper import host_functions
 from craton.features.inference.replicas.seats import Seats
 from craton.features.inference.routing.compile import Compiler
 from craton.front import server, tls
@@ -23,6 +24,7 @@ from craton.infra.blobs.opening import check_blobs
 from craton.infra.control.home import hold_home
 from craton.infra.jobs.employ import KINDS, Assignment, employ
 from craton.infra.keys.root import RootKey, load_root_key, root_credentials
+from craton.infra.vectors.opening import check_vectors
 from craton.models.catalog.hosted import Placement
 from craton.models.catalog.rows import load as load_catalog
 from craton.models.dialects.all import dialect_named
@@ -47,6 +49,7 @@ def serve(settings: Settings, on_ready: Callable[[server.Bound], None], kinds: s
         Compiler(settings, load_catalog(), checked_provider, dialect_named, open_stage(settings)).routes(())
         open_organization(settings)
         check_blobs(settings.file.blobs)
+        check_vectors(settings.file.vectors)
         table = settings.file.server
         plan = server.Plan(
             target="craton.working:open_worker",
@@ -61,6 +64,7 @@ def serve(settings: Settings, on_ready: Callable[[server.Bound], None], kinds: s
 
         def ready(bound: server.Bound) -> None:
             supervision.serve_jobs(partial(employed, plan.settings, reached(bound), kinds), appointments())
+            supervision.serve_functions(partial(host_functions, plan.settings, reached(bound)))
             on_ready(bound)
 
         return server.serve(listen, plan, run, supervision, ready)

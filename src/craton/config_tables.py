@@ -119,7 +119,37 @@ class JobsTable(Table, frozen=True):
 
 
 class VectorsTable(Table, frozen=True):
+    """`url` and the keys for S3 as in `[blobs]`; "" for HOME/vectors.
+
+    `keep_s`: how long a version of an index stays readable after the next one, which must outlast any search under way.
+    `cache_mib`: what a process holds of indices and of files' headers at most.
+    """
+
     url: str = ""
+    endpoint_url: str = ""
+    region: str = ""
+    access_key: str = ""
+    secret_key: str = ""
+    session_token: str = ""
+    keep_s: Annotated[float, Meta(ge=60, le=604_800)] = 600.0
+    cache_mib: Annotated[int, Meta(ge=16, le=65_536)] = 512
+
+
+class RagTable(Table, frozen=True):
+    """Ingestion into knowledge bases: how many documents are read, and calls of the embedding model made, at once for a
+    job; how large a document may be. `crawler`: data sources of the type WEB are allowed, over `crawler_hosts` (`host`,
+    `host:port`, `*.domain`), or over every public host if none is named. `parse_s`, `parse_mib`: what reading one
+    document may take, in seconds and in memory of the process that reads it; `parsers`: how many of these.
+    """
+
+    documents_at_once: Annotated[int, Meta(ge=1, le=256)] = 32
+    embeddings_at_once: Annotated[int, Meta(ge=1, le=256)] = 16
+    document_bytes: Annotated[int, Meta(ge=1)] = 50 * 1024 * 1024
+    crawler: bool = False
+    crawler_hosts: tuple[str, ...] = ()
+    parse_s: Annotated[float, Meta(ge=1, le=3600)] = 120.0
+    parse_mib: Annotated[int, Meta(ge=256, le=65_536)] = 1024
+    parsers: Annotated[int, Meta(ge=1, le=64)] = 2
 
 
 class ScaleTable(Table, frozen=True):
@@ -192,6 +222,10 @@ class LimitsTable(Table, frozen=True):
     custom_model_deployments: Annotated[int, Meta(ge=0)] = 100
     evaluation_jobs: Annotated[int, Meta(ge=0)] = 20
     evaluation_records: Annotated[int, Meta(ge=1)] = 1000
+    knowledge_bases: Annotated[int, Meta(ge=0)] = 100
+    data_sources: Annotated[int, Meta(ge=0)] = 5
+    ingestion_jobs: Annotated[int, Meta(ge=0)] = 5
+    retrieval_instructions: Annotated[int, Meta(ge=0)] = 100
 
 
 class RetentionTable(Table, frozen=True):
@@ -244,6 +278,13 @@ class LoggingTable(Table, frozen=True):
 
     spool_max_bytes: Annotated[int, Meta(ge=1 << 20)] = 1 << 30
     memory_max_bytes: Annotated[int, Meta(ge=1 << 20)] = 64 << 20
+
+
+class LogsTable(Table, frozen=True):
+    """What one query over log groups may take: time, and bytes of events read."""
+
+    query_timeout_s: Positive = 900.0
+    query_scan_bytes: Annotated[int, Meta(ge=1 << 20)] = 1 << 37
 
 
 class TranslationTable(Table, frozen=True):
@@ -388,6 +429,30 @@ class AccountTable(Table, frozen=True):
     secret_key: str
 
 
+class LambdaTable(Table, frozen=True):
+    """Functions. `concurrency` and `code_bytes` are an account's limits in a region.
+
+    `network`: what a function reaches, this server alone or everything. With an `endpoint_url` (`aws`: AWS's own) all
+    of Lambda is elsewhere: the operations go there, signed with these keys (`env:NAME` or `file:PATH`).
+    """
+
+    concurrency: Annotated[int, Meta(ge=1)] = 1000
+    code_bytes: Annotated[int, Meta(ge=0)] = 75 * 1024**3
+    # The pause before a failed asynchronous invocation is tried again; before the next it is twice as long.
+    event_retry_s: NotNegative = 60.0
+    network: Literal["craton", "open"] = "craton"
+    # Of one home: how many environments there may be at once, and after how long without work one goes.
+    environments: Annotated[int, Meta(ge=1, le=10_000)] = 200
+    idle_timeout_s: Positive = 300.0
+    # The folder of AWS's runtime client for Node.js (`aws-lambda-ric`).
+    node_client: str = ""
+    endpoint_url: str = ""
+    region: str = ""
+    access_key: str = ""
+    secret_key: str = ""
+    session_token: str = ""
+
+
 class ConfigFile(Table, frozen=True):
     server: ServerTable = ServerTable()
     standins: StandinsTable = StandinsTable()
@@ -396,12 +461,14 @@ class ConfigFile(Table, frozen=True):
     s3: S3Table = S3Table()
     jobs: JobsTable = JobsTable()
     vectors: VectorsTable = VectorsTable()
+    rag: RagTable = RagTable()
     compute: ComputeTable = ComputeTable()
     retention: RetentionTable = RetentionTable()
     kms: KmsTable = KmsTable()
     tls: TlsTable = TlsTable()
     audit: AuditTable = AuditTable()
     logging: LoggingTable = LoggingTable()
+    logs: LogsTable = LogsTable()
     translation: TranslationTable = TranslationTable()
     compat: CompatTable = CompatTable()
     limits: LimitsTable = LimitsTable()
@@ -412,5 +479,6 @@ class ConfigFile(Table, frozen=True):
     organization: OrganizationTable = OrganizationTable()
     oidc: OidcTable | None = None
     marketplace: MarketplaceTable = MarketplaceTable()
+    lambda_: LambdaTable = msgspec.field(default=LambdaTable(), name="lambda")
     model: list[ModelTable] = []
     account: list[AccountTable] = []

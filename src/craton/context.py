@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from craton.infra.series.port import SeriesStore
     from craton.infra.store.pages import PageTokens
     from craton.infra.store.port import Reader, Transaction
+    from craton.infra.vectors.port import Vectors
     from craton.models.catalog.rows import Catalog
 
 T = TypeVar("T")
@@ -135,6 +136,9 @@ class App:
     blobs: Blobs = None  # type: ignore[assignment]  # likewise
     objects: Keeper = None  # type: ignore[assignment]  # likewise
     series: SeriesStore = None  # type: ignore[assignment]  # likewise
+    queries: Any = None  # features.logs.insights.desk.Desk: runs queries over logs
+    vectors: Vectors = None  # type: ignore[assignment]  # likewise
+    functions: Any = None  # features.functions.line.FunctionsLine: runs functions
     meter: Any = None  # features.metering.meter.Meter: counts invocations
 
 

@@ -40,6 +40,7 @@ from craton.infra.store.opening import open_store
 from craton.infra.store.port import Store
 from craton.infra.store.threaded import ThreadedStore
 from craton.infra.store.watch import StampWatch, StoreWatch, Watch, database_path
+from craton.infra.vectors.opening import open_vectors
 from craton.services.passing import trusts
 from craton.storing import place_of, shared_secret, store_url
 from craton.supervision import open_keyring
@@ -109,6 +110,7 @@ class Labor:
         await self.shop.transport.close()
         await self.control.close()
         await self.shop.blobs.close()
+        await self.shop.vectors.close()
         self.storage.close()
 
 
@@ -130,6 +132,7 @@ async def open_labor(
         blobs=blobs, objects=Keeper(storage, blobs, _report),
         vault=Vault(lambda purpose: shared_secret(settings, purpose), settings.file.oidc),
         trusts=trusts, gateway=gateway, transport=transport,
+        vectors=open_vectors(settings.file.vectors, settings.home_path, ephemeral=settings.ephemeral),
     )  # fmt: skip
     terms = terms_of(settings, known, table, idle_s)
     worker = Worker(name, terms, storage, performer(shop, known, table), clock.now, watch_of(settings, store).changed)
@@ -139,7 +142,7 @@ async def open_labor(
 def terms_of(settings: Settings, known: Sequence[Workflow], table: tuple[Entry, ...], idle_s: float | None) -> Terms:
     """How many of each kind at once, and which formats."""
     jobs = settings.file.jobs
-    room = {one.kind: jobs.concurrency.get(one.kind, jobs.default_concurrency) for one in known}
+    room = {one.kind: jobs.concurrency.get(one.kind, one.room or jobs.default_concurrency) for one in known}
     formats = {kind: tuple(sorted(one.format for one in known if one.kind == kind)) for kind in room}
     return Terms(
         room={**room, SCHEDULED: _SCHEDULED_AT_ONCE},

@@ -15,10 +15,11 @@ from craton.aws.wire.faults import Fault
 from craton.aws.wire.model import Operation, Service, load
 from craton.context import App, Handler
 from craton.front.doors import Door
-from craton.front.pipeline import Pipeline
+from craton.front.pipeline import Pipeline, Served
 from craton.front.s3_address import Hosts
 from craton.front.s3_way import S3Way
 from craton.infra.identities.vault import Vault
+from craton.services.all import handlers
 from craton.services.operation import Label, labelled
 
 SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime")
@@ -31,6 +32,12 @@ def audited(app: App, operation: Operation, handler: Handler) -> Handler:
     """The handler with its calls recorded, if they are to be."""
     found: Handler = app.audit.over(operation, handler) if app.audit is not None else handler
     return found
+
+
+def served(app: App, operation: Operation) -> Served | None:
+    """What serves a rest-json operation, its service loaded at the first; None for what is not built."""
+    found = handlers(operation.service).get(operation.name)
+    return None if found is None else Served(audited(app, operation, found[1]), found[0].body)
 
 
 def handlers_of(app: App, service: Service, modules: tuple[ModuleType, ...]) -> dict[str, Handler]:
@@ -85,6 +92,47 @@ def cloudwatch_door(app: App, report: Callable[[BaseException], None]) -> Callab
     return door
 
 
+def lambda_door(app: App, report: Callable[[BaseException], None]) -> Callable[[], Door]:
+    """Lambda's operations."""
+
+    @cache
+    def door() -> Door:
+        from craton.front.lambda_request import LambdaDoor
+        from craton.services.lambda_.all import HANDLERS
+
+        service = load("lambda")
+        if app.settings.file.lambda_.endpoint_url:
+            from craton.front.lambda_forward import LambdaForward
+            from craton.services.lambda_.gate import named
+
+            return LambdaForward(app, service, report, lambda call, name: named(call, name).asked)
+        opened = LambdaDoor(app, service, handlers_of(app, service, HANDLERS), report)
+        app.vault.uses.verifiers.append(opened.verifier)
+        return opened
+
+    return door
+
+
+def other_doors(app: App, report: Callable[[BaseException], None]) -> dict[str, Callable[[], Door]]:
+    """The services with a protocol of their own, by signing name."""
+    return {"monitoring": cloudwatch_door(app, report), "lambda": lambda_door(app, report)}
+
+
+def function_urls(app: App, report: Callable[[BaseException], None]) -> Callable[[], Door]:
+    """The URLs of functions, and of their zips."""
+
+    @cache
+    def door() -> Door:
+        from craton.front.function_url import FunctionUrls
+        from craton.services.lambda_ import invoke
+
+        opened = FunctionUrls(app, load("lambda").operations["Invoke"], report, invoke)
+        app.vault.uses.verifiers.append(opened.verifier)
+        return opened
+
+    return door
+
+
 def s3_way(pipeline: Pipeline, vault: Vault) -> S3Way:
     """The way to S3, which is loaded when it is first asked."""
     app, report = pipeline.app, pipeline.report
@@ -116,13 +164,16 @@ def at_root() -> list[dict[str, str]]:
     """What each operation of the services at `/`, and of S3, is here."""
     from craton.services.cloudwatch import all as cloudwatch
     from craton.services.kms import all as kms
+    from craton.services.lambda_ import all as lambda_
     from craton.services.logs import all as logs
     from craton.services.query import HANDLERS
     from craton.services.s3 import all as s3
 
-    modules = [*HANDLERS.values(), kms.HANDLERS, s3.HANDLERS, logs.HANDLERS, cloudwatch.HANDLERS]
+    modules = [*HANDLERS.values(), kms.HANDLERS, s3.HANDLERS, logs.HANDLERS, cloudwatch.HANDLERS, lambda_.HANDLERS]
     labels = {key: label for handlers in modules for key, (label, _) in labelled(handlers).items()}
-    return operation_rows([load(name) for name in (*QUERY_SERVICES, "kms", "s3", "logs", "cloudwatch")], labels)
+    return operation_rows(
+        [load(name) for name in (*QUERY_SERVICES, "kms", "s3", "logs", "cloudwatch", "lambda")], labels
+    )
 
 
 def operation_rows(services: list[Service], labels: dict[tuple[str, str], Label]) -> list[dict[str, str]]:

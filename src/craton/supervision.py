@@ -7,6 +7,7 @@ store changed (by whichever process), after a reset. Runs in the supervisor's lo
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ import msgspec
 
 from craton.aws.access.credentials import AccessKey, Credentials
 from craton.config import ConfigError, Settings
+from craton.features.functions.host.keeper import SOCKET, HostKeeper
 from craton.features.hosting import registry
 from craton.features.hosting.deployment import Deployment
 from craton.features.hosting.desired import Desires
@@ -143,6 +145,7 @@ class Supervision:
         self._looking: asyncio.Task[None] | None = None
         self._run = run
         self._foreman: Foreman | None = None
+        self._functions: HostKeeper | None = None
 
     @property
     def methods(self) -> Methods:
@@ -170,7 +173,13 @@ class Supervision:
         count, names = self._settings.file.jobs.workers, self._run.home / "run" / "jobs"
         self._foreman = Foreman(count, spawn, self._ask_opened, names, place_of(self._settings), calendar)
 
+    def serve_functions(self, spawn: Callable[[socket.socket], int]) -> None:
+        """From now on there is a host for functions whenever somebody invokes one; `spawn` makes it."""
+        self._functions = HostKeeper(self._run.sockets / SOCKET, spawn)
+
     async def stop(self) -> None:
+        if self._functions is not None:
+            await self._functions.stop()
         if self._foreman is not None:
             await self._foreman.stop()
         if self._looking is not None:
@@ -305,6 +314,8 @@ class Supervision:
         await self._sharing.reset()
         await self._tally.clear()
         self._called.clear()
+        if self._functions is not None:
+            self._functions.renew()
         self._resets += 1  # by which workers know that what they hold of their own must go as well
         if self._watch.exists():
             await self._ask(lambda: self._opened().reset())

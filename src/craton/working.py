@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,6 +28,7 @@ from craton.aws.wire.restjson import RestJson
 from craton.aws.wire.route import Router
 from craton.config import ConfigError, Settings
 from craton.context import App, Live, SystemClock
+from craton.features.functions.line import FunctionsLine
 from craton.features.inference.quotas.quota import Quota
 from craton.features.inference.replicas.seats import Seats
 from craton.features.inference.routing.agreements import StoredAgreement
@@ -37,13 +38,15 @@ from craton.features.inference.routing.prompt_router import StoredRouter
 from craton.features.inference.routing.retention import StoredMode
 from craton.features.inference.routing.routes import Routes
 from craton.features.inference.targets.report import rows as target_rows
+from craton.features.logs.insights.desk import Desk
+from craton.features.logs.insights.desk import Limits as QueryLimits
 from craton.features.metering.line import MeterLine
 from craton.features.metering.meter import Meter
 from craton.front import log_doors, worker
 from craton.front.audited import Audit
 from craton.front.authenticate import VERIFIERS
 from craton.front.doors import Door, Doors
-from craton.front.pipeline import Pipeline, Served
+from craton.front.pipeline import Pipeline
 from craton.front.report import Reporter
 from craton.front.rooted import Rooted
 from craton.front.turn import Receive, Scope, Send
@@ -51,6 +54,7 @@ from craton.infra.audit.ring import Ring
 from craton.infra.blobs.opening import open_blobs
 from craton.infra.cipher.stored import StoredCipher
 from craton.infra.control.client import ControlClient
+from craton.infra.control.home import control_path
 from craton.infra.control.line import WorkerSupervisor
 from craton.infra.control.quota import LeaseLine
 from craton.infra.documents.child import ChildDocuments
@@ -61,8 +65,10 @@ from craton.infra.series.engine import SealedSeries
 from craton.infra.spool.folder import owners
 from craton.infra.store.opening import open_store
 from craton.infra.store.parcels import Unpacking
-from craton.infra.store.port import Store
+from craton.infra.store.port import Store, microseconds
 from craton.infra.store.threaded import ThreadedStore
+from craton.infra.vectors.deferred import DeferredVectors
+from craton.infra.vectors.opening import open_vectors
 from craton.models.catalog.hosted import Hosted
 from craton.models.catalog.local import LocalModel
 from craton.models.catalog.rows import load as load_catalog
@@ -71,10 +77,19 @@ from craton.models.providers.cassettes.taping import MATCH_ON, Taping
 from craton.models.providers.local import LocalProvider
 from craton.models.providers.provider import Provider, Upstream
 from craton.models.providers.seats import Replicas
-from craton.offering import SERVICES, at_root, audited, cloudwatch_door, json_doors, operation_rows, query_doors, s3_way
-from craton.services.all import HANDLERS
+from craton.offering import (
+    SERVICES,
+    at_root,
+    function_urls,
+    json_doors,
+    operation_rows,
+    other_doors,
+    query_doors,
+    s3_way,
+    served,
+)
+from craton.services.all import labels
 from craton.services.iam.key_uses import KeyUses
-from craton.services.operation import labelled
 from craton.storing import place_of, shared_secret, store_url
 from craton.supervision import Snapshot, open_keyring
 
@@ -124,8 +139,8 @@ class Worker:
         self.live = Live(0, Credentials(), self.routes, Authority(organization=self.organization))
         self.everybody, self.roots = Everybody(), list[AccessKey]()
         self.vault = Vault(lambda name: shared_secret(settings, name), settings.file.oidc)
-        services, labels = [load(name) for name in SERVICES], labelled(HANDLERS)
-        rows = cache(lambda: operation_rows(services, {key: label for key, (label, _) in labels.items()}) + at_root())
+        services = [load(name) for name in SERVICES]
+        rows = cache(lambda: operation_rows(services, labels()) + at_root())
         self.storage = open_storage(settings, supervisor)
         app = App(settings, SystemClock(), catalog, self.live, supervisor, self.storage, ChildDocuments(), rows)
         limits, workers = settings.file.quota.limit, settings.file.server.workers
@@ -136,15 +151,15 @@ class Worker:
         self.blobs = open_blobs(settings.file.blobs, settings.home_path, ephemeral=settings.ephemeral)
         app = replace(app, blobs=self.blobs, objects=Keeper(self.storage, self.blobs))
         app = replace(app, series=SealedSeries(self.storage, self.cipher, Reporter()))
+        self.queries = open_queries(settings, app)
+        place = settings.file.vectors, settings.home_path
+        self.vectors = DeferredVectors(lambda: open_vectors(*place, ephemeral=settings.ephemeral))
+        self.functions = FunctionsLine(control_path(settings.home_path).parent)
+        app = replace(app, queries=self.queries, vectors=self.vectors, functions=self.functions)
         self.meter = MeterLine(Meter(app.clock.now, app.clock.monotonic), control)
         app = replace(app, meter=self.meter.meter)
-        protocol = RestJson()
-        operations = {(one.name, name): found for one in services for name, found in one.operations.items()}
-        served = {
-            key: Served(audited(app, operations[key], handler), label.body) for key, (label, handler) in labels.items()
-        }
         report = Reporter()
-        self.pipeline = pipeline = Pipeline(app, Router(services), protocol, served, report)
+        self.pipeline = pipeline = Pipeline(app, Router(services), RestJson(), partial(served, app), report)
         self.opened_vendors: VendorDoors | None = None
         self.log: InvocationLog | None = None
         self.noticing: Notice | None = None
@@ -162,9 +177,9 @@ class Worker:
 
         self.vault.uses = KeyUses(self.storage, lambda: self.live.credentials, app.clock.now)
         self.vault.uses.verifiers += VERIFIERS
-        metrics = {"monitoring": cloudwatch_door(app, report)}
-        rooted = Rooted({**query_doors(app, report), **json_doors(app, report), **metrics}, pipeline)
+        rooted = Rooted({**query_doors(app, report), **json_doors(app, report), **other_doors(app, report)}, pipeline)
         self.doors = Doors(app, pipeline, vendors, self.more_doors(settings), rooted, s3_way(pipeline, self.vault))
+        self.doors.functions = function_urls(app, report)
         self.doors.metrics = measuring.prometheus_door(app, self.meter, control, report)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
@@ -281,8 +296,18 @@ class Worker:
         if self.noticing is not None:
             await self.noticing.close()
         await self.blobs.close()
+        await self.vectors.close()
+        await self.functions.close()
+        await self.queries.close()
         await self.doors.app.series.close()
         self.storage.close()
+
+
+def open_queries(settings: Settings, app: App) -> Desk:
+    """What runs queries over log groups."""
+    logs = settings.file.logs
+    limits = QueryLimits(logs.query_timeout_s, logs.query_scan_bytes)
+    return Desk(app.storage, app.series, app.cipher, lambda: microseconds(app.clock.now()) // 1000, limits, Reporter())
 
 
 async def open_worker(seat: worker.Seat) -> Worker:

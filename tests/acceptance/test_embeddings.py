@@ -42,6 +42,7 @@ def up() -> Iterator[FakeUpstream]:
 def server(up: FakeUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     config = "".join(
         [
+            '[standins]\nembedding = "somebody.else"\n',
             model_config(TITAN_1, "openai", up.openai_url),
             model_config(TITAN_2, "openai", up.openai_url, model="text-embedding-3-small"),
             model_config(COHERE_3, "cohere", up.base_url, model="embed-english-v3.0"),
@@ -189,7 +190,7 @@ def test_a_body_of_another_schema_is_refused(server: Running) -> None:
 
 
 def test_an_id_that_nothing_here_serves_says_what_to_do(server: Running) -> None:
-    """There is no local embedding model in this home."""
+    """The local embedding model that is to stand in is not there."""
     with pytest.raises(ClientError, match="craton models add minilm") as caught:
         invoked(server, UNSERVED, {"inputText": "x"})
     assert error(caught) == ("ResourceNotFoundException", 404)

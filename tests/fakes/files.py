@@ -13,11 +13,16 @@ LEAST_STREAM = 4096
 
 def pdf(*pages: str) -> bytes:
     """A PDF with one line of text on each page."""
+    return drawn_pdf(*(f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET" for text in pages))
+
+
+def drawn_pdf(*pages: str, encrypted: bool = False) -> bytes:
+    """A PDF whose pages are drawn by these commands; `encrypted`: under a password that nobody knows."""
     objects: list[bytes] = [b"<< /Type /Catalog /Pages 2 0 R >>", b""]
     kids: list[str] = []
     font = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
-    for text in pages:
-        stream = f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET".encode("latin-1")
+    for commands in pages:
+        stream = commands.encode("latin-1")
         page = len(objects) + 1
         kids.append(f"{page} 0 R")
         objects.append(
@@ -37,8 +42,39 @@ def pdf(*pages: str) -> bytes:
     out.write(b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1))
     for place in places:
         out.write(b"%010d 00000 n \n" % place)
-    out.write(b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start))
+    key = b"<" + b"5a" * 32 + b">"
+    lock = b"/Encrypt << /Filter /Standard /V 1 /R 2 /P -4 /O %b /U %b >> /ID [%b %b]" % (key, key, key, key)
+    out.write(b"trailer << /Size %d /Root 1 0 R %b >>\n" % (len(objects) + 1, lock if encrypted else b""))
+    out.write(b"startxref\n%d\n%%%%EOF\n" % start)
     return out.getvalue()
+
+
+def ruled(rows: list[list[str]], *, above: str = "", below: str = "") -> str:
+    """Commands that draw a table with lines around its cells, and a line of text above and below it."""
+    width, height, left, top = 100, 20, 72, 700
+    bottom, right = top - height * len(rows), left + width * len(rows[0])
+    commands = [f"{left} {top - height * n} m {right} {top - height * n} l S" for n in range(len(rows) + 1)]
+    commands += [f"{left + width * n} {top} m {left + width * n} {bottom} l S" for n in range(len(rows[0]) + 1)]
+    texts = [(left, top + 20, above), (left, bottom - 30, below)]
+    for y, row in enumerate(rows, 1):
+        texts += [(left + width * x + 5, top - height * y + 5, cell) for x, cell in enumerate(row)]
+    texts.sort(key=lambda one: (-one[1], one[0]))
+    commands += [f"BT /F1 10 Tf {x} {y} Td ({text}) Tj ET" for x, y, text in texts if text]
+    return "\n".join(commands)
+
+
+def pptx(*slides: tuple[str, str], notes: str = "") -> bytes:
+    """Slides with a title and a text each; the notes are the first one's."""
+    from pptx import Presentation
+
+    deck = Presentation()
+    for number, (title, text) in enumerate(slides):
+        slide = deck.slides.add_slide(deck.slide_layouts[1])
+        slide.shapes.title.text_frame.text = title
+        slide.placeholders[1].text_frame.text = text
+        if notes and not number:
+            slide.notes_slide.notes_text_frame.text = notes
+    return saved(deck.save)
 
 
 def docx(heading: str, text: str, rows: list[list[str]]) -> bytes:

@@ -101,16 +101,18 @@ def models(place: Place) -> Iterator[Finding]:
     from craton.infra.store.port import StoreError
 
     try:
-        found = [model for model in known(place) if not model.boxed]
+        there = known(place)
     except (StoreError, ValueError):
         return  # `database` has said so
+    found = [model for model in there if not model.boxed]
     for model in found:
         if not Path(model.directory).is_dir():
             mend = f"craton models remove {model.id}, then add it again"
             yield Finding("problem", model.id, f"its files are gone: {model.directory}", mend)
     kinds = Counter(model.kind for model in found)
     counts = ", ".join(f"{kinds[kind]} {kind}" for kind in sorted(kinds))
-    mend = "" if kinds["embedding"] else "craton models add minilm, if you need embeddings"
+    embeds = any(model.kind == "embedding" for model in there)
+    mend = "" if embeds else "craton models add minilm, if you need embeddings"
     yield Finding("ok", "models", f"added: {counts or 'none'}", mend)
 
 

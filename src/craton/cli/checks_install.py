@@ -33,7 +33,7 @@ _HOLDS: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
 EXTRAS = {
     "local": "convert Hugging Face models",
     "images": "run diffusers pipelines",
-    "rag": "read tokenizers that are neither WordPiece nor byte-level BPE",
+    "rag": "knowledge bases, and tokenizers that are neither WordPiece nor byte-level BPE",
     "documents": "turn PDF and Office documents into text",
     "postgres": "keep the store on PostgreSQL",
     "proxy": "reach vendors through a proxy",
@@ -138,11 +138,14 @@ def box() -> Iterator[Finding]:
     if not models:
         yield Finding("problem", "sample model", f"there is none in {BOX}", "reinstall craton")
     for model in models:
+        weight = sum(file.stat().st_size for file in Path(model.directory).iterdir() if file.is_file())
+        if model.packaged:
+            yield Finding("ok", model.id, f"{model.kind}, of an installed package, {size(weight)}")
+            continue
         wrong = damaged(Path(model.directory))
         if wrong:
             yield Finding("problem", model.id, f"damaged: {', '.join(wrong)}", "reinstall craton")
         else:
-            weight = sum(file.stat().st_size for file in Path(model.directory).iterdir() if file.is_file())
             yield Finding("ok", model.id, f"{model.kind}, in the box, {size(weight)}, hashes right")
 
 

@@ -58,7 +58,10 @@ def list_(home: str | None, config: str | None, *, as_json: bool) -> None:
 
 
 def known(place: Place) -> list[LocalModel]:
-    """The boxed models, then the registered ones. The database is not made just to be looked at."""
+    """The boxed models, then the registered ones, which take the place of a packaged one with their id.
+
+    The database is not made just to be looked at.
+    """
     from craton.features.hosting.registry import registered
     from craton.infra.store.watch import database_path
     from craton.models.catalog.local import boxed_models
@@ -69,7 +72,9 @@ def known(place: Place) -> list[LocalModel]:
         return boxed_models()
     store = place.open_store()
     try:
-        return [*boxed_models(), *registered(store, place.account)]
+        own = registered(store, place.account)
+        taken = {model.id for model in own}
+        return [*(model for model in boxed_models() if model.id not in taken), *own]
     finally:
         store.close()
 
@@ -107,7 +112,7 @@ def add(
     if not model_id:
         raise Refused("say by which id programs will ask for it: --id NAME", 2)
     check_id(model_id)
-    if any(model.id == model_id for model in known(place)):
+    if any(model.id == model_id and not model.packaged for model in known(place)):
         raise Refused(f"there is a model {model_id} already: remove it first, or choose another --id")
     model = add_files(place.home, model_id, source, precision, say, engine)
     store = place.open_store()

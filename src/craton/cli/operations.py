@@ -56,8 +56,6 @@ def from_code() -> list[dict[str, str]]:
     from craton.aws.wire.model import load
     from craton.offering import SERVICES as NAMES
     from craton.offering import at_root, operation_rows
-    from craton.services.all import HANDLERS
-    from craton.services.operation import labelled
+    from craton.services.all import labels
 
-    labels = {key: label for key, (label, _) in labelled(HANDLERS).items()}
-    return operation_rows([load(name) for name in NAMES], labels) + at_root()
+    return operation_rows([load(name) for name in NAMES], labels()) + at_root()

@@ -12,7 +12,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ import click
 
 from craton.cli.child import lasting_server, passing_server
 from craton.cli.refusal import Refused
+from craton.config_tables import SAMPLE_MODEL
 
 if TYPE_CHECKING:
     from craton.cli.running import Running
@@ -55,13 +56,19 @@ class Step:
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Leave a server running, with the default home and port (also: KEEP=1).")
-def quickstart(*, keep: bool) -> None:
+@click.option("--knowledge-base", is_flag=True, help="A tour of knowledge bases: documents in S3 to cited answers.")
+def quickstart(*, keep: bool, knowledge_base: bool) -> None:
     """Start a server, talk to it as a Bedrock program does, and clean up."""
     keep = keep or os.environ.get("KEEP", "").lower() in _YES
     from craton.cli.stage import open_stage
 
     try:
-        run(open_stage(), keep=keep)
+        if knowledge_base:
+            from craton.cli import quickstart_kb
+
+            quickstart_kb.run(open_stage(), keep=keep)
+        else:
+            run(open_stage(), keep=keep)
     except KeyboardInterrupt:
         raise Refused("stopped; nothing is left running", 130) from None
 
@@ -75,7 +82,7 @@ def run(stage: Stage, *, keep: bool) -> None:
         with stage.working("Starting a server", f"A server runs (home {home})" if keep else "A server runs"):
             server = ends.enter_context(life)
         load_model(stage, home)
-        clients = clients_of(server, home)
+        clients = clients_of(server, home, ("bedrock", "bedrock-runtime"))
         for number, step in enumerate(STEPS, 1):
             take(stage, number, step, clients[step.service])
     farewell(stage, keep=keep)
@@ -94,50 +101,56 @@ def home_for(*, keep: bool) -> Iterator[Path]:
         yield Path(home)
 
 
-def load_model(stage: Stage, home: Path) -> None:
-    """Start the sample model now, so that the first answer need not wait for it. Raises Refused."""
-    from craton.config_tables import SAMPLE_MODEL
+def load_model(stage: Stage, home: Path, model: str = SAMPLE_MODEL) -> None:
+    """Start a model now, so that the first answer need not wait for it. Raises Refused."""
     from craton.infra.control.console import Console
     from craton.infra.control.home import control_path
     from craton.infra.control.wire import ControlFault
 
     try:
         with (
-            stage.working(f"Loading {SAMPLE_MODEL}", f"{SAMPLE_MODEL} is loaded"),
+            stage.working(f"Loading {model}", f"{model} is loaded"),
             Console(control_path(home)) as console,
         ):
-            console.call("models.ensure", {"model_id": SAMPLE_MODEL}, timeout_s=_LOAD_TIMEOUT_S)
+            console.call("models.ensure", {"model_id": model}, timeout_s=_LOAD_TIMEOUT_S)
     except (ControlFault, TimeoutError) as error:
-        raise Refused(f"the sample model could not be loaded: {error or 'it took too long'}. {hint()}") from None
+        raise Refused(f"the model {model} could not be loaded: {error or 'it took too long'}. {hint()}") from None
 
 
-def clients_of(server: Running, home: Path) -> dict[str, Any]:
-    """boto3's clients of the two services that the tour uses."""
+def clients_of(server: Running, home: Path, services: Iterable[str]) -> dict[str, Any]:
+    """boto3's clients of the services that a tour uses."""
     from craton.cli.client import client
     from craton.infra.keys.root import load_root_key
 
     key = load_root_key(home, os.environ, server.account)
-    return {name: client(name, server, key) for name in ("bedrock", "bedrock-runtime")}
+    return {name: client(name, server, key) for name in services}
 
 
 def take(stage: Stage, number: int, step: Step, client: Any) -> None:
     """One step: its code, its answer. Raises Refused, naming the step, if the answer is not what it should be."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     from craton.cli import tour
 
     function: Callable[[Any, tour.Show], None] = getattr(tour, step.run)
     stage.step(number, step.title, tour.source_of(function))
     began = time.monotonic()
-    try:
+    with failing(number, step.title):
         function(client, lambda answer: step.show(stage, answer))
-    except (ClientError, BotoCoreError) as error:
-        raise Refused(f"step {number} ({step.title}) failed: {error}. {hint()}") from None
-    except (LookupError, ValueError, TypeError) as error:
-        what = f"{type(error).__name__}: {error}"
-        raise Refused(f"step {number} ({step.title}) got another answer than expected ({what}). {hint()}") from None
     if step.after is not None:
         step.after(stage, time.monotonic() - began)
+
+
+@contextmanager
+def failing(number: int, title: str) -> Iterator[None]:
+    """What goes wrong in a step, as Refused that names it."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise Refused(f"step {number} ({title}) failed: {error}. {hint()}") from None
+    except (LookupError, ValueError, TypeError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise Refused(f"step {number} ({title}) got another answer than expected ({what}). {hint()}") from None
 
 
 # --- what is shown of the answers ---
@@ -193,7 +206,7 @@ STEPS = (
 # --- the end ---
 
 
-def farewell(stage: Stage, *, keep: bool) -> None:
+def farewell(stage: Stage, *, keep: bool, small_print: str = SMALL_PRINT) -> None:
     """Three lines: how to point one's own program here."""
     from rich.text import Text
 
@@ -205,7 +218,7 @@ def farewell(stage: Stage, *, keep: bool) -> None:
     )
     if not keep:
         rows = ((f"{craton} serve", "in one terminal; in another:"), *rows[:2])
-    stage.line(Text(f"\n{SMALL_PRINT}\n", "dim"))
+    stage.line(Text(f"\n{small_print}\n", "dim"))
     stage.line(Text("Your own program:" if not keep else "The server goes on running. Your own program:", "bold"))
     width = max(len(line) for line, _ in rows)
     for line, remark in rows:

@@ -112,11 +112,14 @@ def _failed(fault: Exception) -> None:
 
 
 def kind_of(directory: Path) -> str:
-    """What the directory's own card says that its model does; chat where it says nothing, or there is no card."""
+    """What the directory's own card says that its model does; chat where it says nothing, or there is no card.
+
+    Without a card sentence-transformers' list of modules tells an encoder.
+    """
     try:
         return str(json.loads((directory / "craton.json").read_bytes()).get("kind", "chat"))
     except (OSError, ValueError, AttributeError):
-        return "chat"
+        return "embedding" if (directory / "modules.json").is_file() else "chat"
 
 
 async def _load(application: Application, options: argparse.Namespace) -> bool:

@@ -1,7 +1,8 @@
 """Craton's own paths beside the AWS operations: `/health`, `/craton/operations` and the like, the vendors' doors.
 
 `/health`, and a HEAD for the root of a door, are open to everybody; `/craton/operations` and `/craton/targets` to the
-machine itself, else it needs a signature, as does `/metrics`; `/craton/explain` always needs one; `/craton/reset` exists only on an
+machine itself, else it needs a signature, as does `/metrics`; `/craton/explain` always needs one, `/craton/documents` a
+link that GetDocumentContent gave; `/craton/reset` exists only on an
 ephemeral server and only for the machine itself (DESIGN, part 7).
 """
 
@@ -24,7 +25,11 @@ JSON = (b"content-type", b"application/json")
 VENDORS = ("/v1/", "/openai/v1/", "/anthropic/v1/")
 # Where operations by RPC v2 CBOR are (`cloudwatch_request`).
 RPC = "/service/"
-_APART = (*VENDORS, RPC)
+# Lambda's operations, whose paths begin with a date; its functions' URLs, by path and by host, and the zips of their code.
+DATED = "/20"
+FUNCTIONS = ("/lambda-url/", "/craton/lambda-code/")
+FUNCTION_HOST = b".lambda-url."
+_APART = (*VENDORS, RPC, DATED, *FUNCTIONS)
 
 
 def from_loopback(scope: dict[str, Any]) -> bool:
@@ -67,7 +72,9 @@ class Doors:
         }
         # Open to every address, since it asks for a signature itself.
         self.open["POST", "/craton/explain"] = self.explain
+        self.open["GET", "/craton/documents"] = self.document
         self.metrics: Callable[[], Door] | None = None
+        self.functions: Callable[[], Door] | None = None
         self.open["GET", "/metrics"] = self.show_metrics
         self.rooted = rooted
         if rooted is not None:
@@ -80,16 +87,25 @@ class Doors:
 
     def __call__(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> Coroutine[Any, Any, None]:
         path = scope["path"]
+        host: bytes = scope["headers"].get(b"host", b"")
+        if host.find(FUNCTION_HOST) >= 0 and self.functions is not None:  # `in` would be slow (`s3_way`)
+            return self.functions()(scope, receive, send)
         if self.s3 is not None and self.s3.takes(scope, self.paths):
             return self.s3.door()(scope, receive, send)
         if path.startswith(_APART):
-            rpc = self.rooted if path.startswith(RPC) else None
-            return (rpc or self.vendors())(scope, receive, send)
+            return self._apart(path)(scope, receive, send)
         if path in self.paths:  # few are: most requests are AWS's
             key = (scope["method"], path)
             door = self.own.get(key) if from_loopback(scope) else None
             return (self.open.get(key) or door or self.pipeline)(scope, receive, send)
         return self.pipeline(scope, receive, send)
+
+    def _apart(self, path: str) -> Door:
+        if path.startswith(VENDORS):
+            return self.vendors()
+        if path.startswith(FUNCTIONS) and self.functions is not None:
+            return self.functions()
+        return self.rooted or self.pipeline
 
     async def health(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
         await http.answer(send, 200, [JSON], b'{"status":"ok"}')
@@ -111,6 +127,12 @@ class Doors:
         from craton.front.explain_door import ExplainDoor  # most servers are never asked
 
         await ExplainDoor(self.app, self.pipeline.report)(scope, receive, send)
+
+    async def document(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
+        """Open to whoever has a link of GetDocumentContent's."""
+        from craton.front.document_door import DocumentDoor  # most servers are never asked
+
+        await DocumentDoor(self.app, self.pipeline.report)(scope, receive, send)
 
     async def show_metrics(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
         """Open to the machine itself, else signed, which its door sees to."""

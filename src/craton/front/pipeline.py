@@ -56,7 +56,7 @@ class Pipeline:
         app: App,
         router: Router,
         protocol: RestJson,
-        served: dict[tuple[str, str], Served],
+        served: Callable[[Operation], Served | None],
         report: Callable[[BaseException], None],
     ) -> None:
         self.app = app
@@ -78,7 +78,7 @@ class Pipeline:
 
     def _find(self, method: str, raw_path: bytes, query: bytes) -> Place:
         operation, labels = self.router.match(method, raw_path, query)
-        served = self.served.get((operation.service, operation.name))
+        served = self.served(operation)
         if served is None:
             return Place(operation, labels, None, None)
         return Place(operation, labels, self.protocol.bind(operation, served.body), served.handler)

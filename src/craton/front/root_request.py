@@ -85,11 +85,14 @@ class RootRequest(msgspec.Struct, eq=False):
             door.report(error)
             await self.refuse(internal())
 
-    def authenticate(self, headers: dict[bytes, bytes], body: bytes, *, unsigned: bool = False) -> Authenticated:
-        """Who asks. Raises AuthFault, unless `unsigned` requests are let in, as anonymous ones."""
+    def authenticate(
+        self, headers: dict[bytes, bytes], body: bytes, *, unsigned: bool = False, digest: str | None = None
+    ) -> Authenticated:
+        """Who asks; `digest` is the body's, if it is known. Raises AuthFault, unless `unsigned` ones are let in, as anonymous."""
         scope, app = self.scope, self.door.app
         signed = SignedRequest(
-            scope["method"], scope["raw_path"], scope["query_string"], headers, body_sha256=body_digest(body)
+            scope["method"], scope["raw_path"], scope["query_string"], headers,
+            body_sha256=digest or body_digest(body),
         )
         try:
             who = authenticate(signed, app.live.credentials, app.clock.now(), app.settings.region, self.door.verifier)

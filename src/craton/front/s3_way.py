@@ -18,7 +18,7 @@ Door = Callable[[dict[str, Any], http.Receive, http.Send], Coroutine[Any, Any, N
 
 _SCOPE: Final = b"/s3/aws4_request"
 _IN_QUERY: Final = (b"%2Fs3%2Faws4_request", _SCOPE)
-_OWN: Final = ("/v1/", "/openai/v1/", "/anthropic/v1/", "/craton/")
+_OWN: Final = ("/v1/", "/openai/v1/", "/anthropic/v1/", "/craton/", "/lambda-url/")
 
 
 class S3Way:

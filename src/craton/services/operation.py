@@ -1,7 +1,7 @@
 """The label by which a function says which AWS operation it is.
 
-The decorator only labels; `craton.services.all.HANDLERS` lists the modules and `app` reads the labels into one
-dispatch table, so importing a module registers nothing.
+The decorator only labels; `craton.services.all.MODULES` lists the modules and `offering` reads their labels, so importing
+a module registers nothing.
 """
 
 from __future__ import annotations

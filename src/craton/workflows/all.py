@@ -11,8 +11,12 @@ from craton.workflows.customize import body as customize
 from craton.workflows.deploy_custom import body as deploy_custom
 from craton.workflows.evaluate import body as evaluate
 from craton.workflows.import_model import body as import_model
+from craton.workflows.ingest import body as ingest
+from craton.workflows.ingest import deletion, documents
+from craton.workflows.invoke_function import body as invoke_function
 from craton.workflows.workflow import workflows_in
 
 WORKFLOWS = workflows_in(
-    batch, invocation_logs, async_invoke, import_model, copy_model, customize, deploy_custom, create_custom, evaluate
-)
+    batch, invocation_logs, async_invoke, import_model, copy_model, customize, deploy_custom, create_custom, evaluate,
+    ingest, documents, deletion, invoke_function,
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""The gateway's models as a job asks them: our own pool, each request signed with the job's credentials of the moment.
+"""The gateway's models and functions as a job asks them: our own pool, each request signed with the job's credentials of the moment.
 
 Owns paths and signing. It must not know what bodies mean, nor when a call is worth another try.
 """
@@ -6,6 +6,7 @@ Owns paths and signing. It must not know what bodies mean, nor when a call is wo
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -17,10 +18,13 @@ from craton.workflows.tools import Answer, JobCredentials
 
 _JSON = ((b"content-type", b"application/json"), (b"accept", b"application/json"))
 _AGENT = (b"user-agent", b"craton-jobs")
+_NOTHING = hashlib.sha256(b"").hexdigest().encode()
 
 
-class GatewayModels:
-    """`tools.ModelCaller`. The transport is shared and not closed here."""
+class _Gateway:
+    """A service of the gateway, by the name that its requests are signed with. The transport is not closed here."""
+
+    service: str
 
     def __init__(
         self, transport: Transport, base_url: str, credentials: JobCredentials, now: Callable[[], datetime]
@@ -31,16 +35,6 @@ class GatewayModels:
         self._now = now
         self._keys: Keys | None = None
         self._signer: Signer | None = None
-
-    async def invoke(
-        self, model_id: str, body: bytes, *, headers: Sequence[tuple[bytes, bytes]] = (), timeout_s: float = 3600.0
-    ) -> Answer:
-        return await self._post(path_of(model_id, "invoke"), body, headers, timeout_s)
-
-    async def converse(
-        self, model_id: str, body: bytes, *, headers: Sequence[tuple[bytes, bytes]] = (), timeout_s: float = 3600.0
-    ) -> Answer:
-        return await self._post(path_of(model_id, "converse"), body, headers, timeout_s)
 
     async def _post(self, path: bytes, body: bytes, headers: Sequence[tuple[bytes, bytes]], timeout_s: float) -> Answer:
         sent = (*_JSON, *headers)
@@ -55,9 +49,56 @@ class GatewayModels:
         if self._signer is None or keys is not self._keys:
             self._keys = keys
             self._signer = Signer(
-                keys, service="bedrock", region=self._credentials.region, authority=self._address.authority
+                keys, service=self.service, region=self._credentials.region, authority=self._address.authority
             )
         return self._signer
+
+
+class GatewayModels(_Gateway):
+    """`tools.ModelCaller`."""
+
+    service = "bedrock"
+
+    async def invoke(
+        self, model_id: str, body: bytes, *, headers: Sequence[tuple[bytes, bytes]] = (), timeout_s: float = 3600.0
+    ) -> Answer:
+        return await self._post(path_of(model_id, "invoke"), body, headers, timeout_s)
+
+    async def converse(
+        self, model_id: str, body: bytes, *, headers: Sequence[tuple[bytes, bytes]] = (), timeout_s: float = 3600.0
+    ) -> Answer:
+        return await self._post(path_of(model_id, "converse"), body, headers, timeout_s)
+
+
+class GatewayFunctions(_Gateway):
+    """`tools.FunctionCaller`."""
+
+    service = "lambda"
+
+    async def invoke(
+        self, function: str, payload: bytes, *, headers: Sequence[tuple[bytes, bytes]] = (), timeout_s: float = 960.0
+    ) -> Answer:
+        path = f"/2015-03-31/functions/{quote(function, safe='')}/invocations".encode()
+        return await self._post(path, payload, headers, timeout_s)
+
+
+class GatewayObjects(_Gateway):
+    """`tools.ObjectReader`."""
+
+    service = "s3"
+
+    async def get(
+        self, bucket: str, key: str, *, headers: Sequence[tuple[bytes, bytes]] = (), limit: int, timeout_s: float = 120.0
+    ) -> Answer:
+        path = f"/{quote(bucket, safe='')}/{quote(key, safe='/-_.~')}".encode()
+        sent = (*headers, (b"x-amz-content-sha256", _NOTHING))
+        signer = await self._current()
+        signed = signer.sign(b"GET", self._address.prefix + path, b"", self._now(), headers=sent)
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        whole = await self._transport.fetch(
+            b"GET", path, (*sent, _AGENT, *signed), deadline=deadline, limit=limit
+        )  # fmt: skip
+        return whole.status, whole.headers, whole.body
 
 
 @lru_cache(maxsize=256)

@@ -111,11 +111,14 @@ def as_role(
     return stand
 
 
-def as_service(service: str, job_arn: str) -> Callable[[], Standing]:
-    """Act as a service of AWS's for the job's account: resources' own policies must allow it."""
-    account = job_arn.split(":")[4]
+def as_service(service: str, source_arn: str, account: str = "") -> Callable[[], Standing]:
+    """Act as a service of AWS's for what has the ARN, and for its account: resources' own policies must allow it.
+
+    `account` is needed where the ARN names none, as a bucket's.
+    """
+    account = account or source_arn.split(":")[4]
     principal = Principal(
-        account=account, arn=service, kind="service", user_id=service, name=service, source_arn=job_arn
+        account=account, arn=service, kind="service", user_id=service, name=service, source_arn=source_arn
     )
     return lambda: Standing(principal, service)
 

@@ -15,10 +15,10 @@ from craton.config import ConfigError, Settings, secret
 from craton.infra.identities.vault import Vault
 from craton.models.providers.dial import open_transport
 from craton.models.providers.transport import Transport
-from craton.workflows.calling import GatewayModels
+from craton.workflows.calling import GatewayFunctions, GatewayModels, GatewayObjects
 from craton.workflows.clients import Clients, Endpoint
 from craton.workflows.credentials import RenewedSessions, Standing, Trusts, as_caller, as_role, as_service
-from craton.workflows.tools import JobCredentials, ModelCaller
+from craton.workflows.tools import FunctionCaller, JobCredentials, ModelCaller, ObjectReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from craton.infra.jobs.runs import Run
     from craton.infra.objects.keeper import Keeper
     from craton.infra.store.port import Store
+    from craton.infra.vectors.port import Vectors
 
 _BEDROCK = "bedrock.amazonaws.com"
 
@@ -47,6 +48,7 @@ class Shop:
     blobs: Blobs
     objects: Keeper
     trusts: Trusts
+    vectors: Vectors
     gateway: Endpoint
     transport: Transport
     clients: Clients = field(default_factory=Clients)
@@ -75,12 +77,18 @@ class Toolbox:
     def cipher(self) -> Cipher:
         return self._shop.cipher
 
-    def credentials(self, role_arn: str, session_name: str) -> JobCredentials:
-        shop = self._shop
-        return self._sessions(as_role(shop.store, shop.trusts, role_arn, session_name, _BEDROCK, self._run.arn))
+    @property
+    def vectors(self) -> Vectors:
+        return self._shop.vectors
 
-    def service(self, principal: str = _BEDROCK) -> JobCredentials:
-        return self._sessions(as_service(principal, self._run.arn))
+    def credentials(
+        self, role_arn: str, session_name: str, source_arn: str = "", service: str = _BEDROCK
+    ) -> JobCredentials:
+        shop, about = self._shop, source_arn or self._run.arn
+        return self._sessions(as_role(shop.store, shop.trusts, role_arn, session_name, service, about))
+
+    def service(self, principal: str = _BEDROCK, source_arn: str = "", account: str = "") -> JobCredentials:
+        return self._sessions(as_service(principal, source_arn or self._run.arn, account))
 
     def on_behalf(self, principal: Principal) -> JobCredentials:
         return self._sessions(as_caller(principal, self._run.arn))
@@ -93,6 +101,12 @@ class Toolbox:
         region = table.region or credentials.region
         return self._shop.clients.fixed("s3", Endpoint(table.endpoint_url), region, keys)
 
+    def objects(self, credentials: JobCredentials) -> ObjectReader | None:
+        shop = self._shop
+        if self.settings.file.s3.endpoint_url:
+            return None
+        return GatewayObjects(shop.transport, shop.gateway.url, credentials, self.clock.now)
+
     def aws(self, service: str, credentials: JobCredentials) -> Any:
         assert isinstance(credentials, RenewedSessions)  # noqa: S101 - there are no others
         return self._shop.clients.renewed(service, self._shop.gateway, credentials)
@@ -103,6 +117,10 @@ class Toolbox:
     def models(self, credentials: JobCredentials) -> ModelCaller:
         shop = self._shop
         return GatewayModels(shop.transport, shop.gateway.url, credentials, self.clock.now)
+
+    def functions(self, credentials: JobCredentials) -> FunctionCaller:
+        shop = self._shop
+        return GatewayFunctions(shop.transport, shop.gateway.url, credentials, self.clock.now)
 
     def _sessions(self, stand: Callable[[], Standing]) -> RenewedSessions:
         return RenewedSessions(stand, self._shop.vault.sessions, self.clock.now, self._run.region)
@@ -126,13 +144,18 @@ def _authority(settings: Settings) -> str:
 
 def open_gateway(endpoint: Endpoint) -> Transport:
     """The pool to the gateway. Raises ConfigError for files that cannot be used."""
-    context = None
-    if endpoint.url.startswith("https:"):
-        try:
-            context = ssl.create_default_context(cafile=endpoint.ca or None)
-            context.set_alpn_protocols(["http/1.1"])
-            if endpoint.certificate:
-                context.load_cert_chain(endpoint.certificate, endpoint.key or None)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"[jobs] the files of the gateway's TLS cannot be used: {error}") from None
-    return open_transport(endpoint.url, tls=context)
+    return open_transport(endpoint.url, tls=tls_of(endpoint))
+
+
+def tls_of(endpoint: Endpoint) -> ssl.SSLContext | None:
+    """How the gateway is trusted, None for plain HTTP. Raises ConfigError for files that cannot be used."""
+    if not endpoint.url.startswith("https:"):
+        return None
+    try:
+        context = ssl.create_default_context(cafile=endpoint.ca or None)
+        context.set_alpn_protocols(["http/1.1"])
+        if endpoint.certificate:
+            context.load_cert_chain(endpoint.certificate, endpoint.key or None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"[jobs] the files of the gateway's TLS cannot be used: {error}") from None
+    return context

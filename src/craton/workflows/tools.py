@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from craton.config import Settings
     from craton.context import Clock, Storage
     from craton.infra.cipher.port import Cipher
+    from craton.infra.vectors.port import Vectors
 
 Answer = tuple[int, dict[bytes, bytes], bytes]
 """Status, headers with names in lower case, body."""
@@ -54,6 +55,32 @@ class ModelCaller(Protocol):
         ...
 
 
+class FunctionCaller(Protocol):
+    """Invokes functions through the gateway. Raises TransportError; errors of AWS's are statuses."""
+
+    async def invoke(
+        self, function: str, payload: bytes, *, headers: Sequence[tuple[bytes, bytes]] = (), timeout_s: float = 960.0
+    ) -> Answer:
+        """Invoke a function by ARN, at once unless a header says otherwise. Another header may tell the chain of causes."""
+        ...
+
+
+class ObjectReader(Protocol):
+    """Reads objects of the gateway's own S3. Raises TransportError, for an object of more than `limit` bytes as well."""
+
+    async def get(
+        self,
+        bucket: str,
+        key: str,
+        *,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        limit: int,
+        timeout_s: float = 120.0,
+    ) -> Answer:
+        """GetObject; errors are statuses."""
+        ...
+
+
 class Tools(Protocol):
     """What a job is done with."""
 
@@ -69,12 +96,26 @@ class Tools(Protocol):
     @property
     def cipher(self) -> Cipher: ...
 
-    def credentials(self, role_arn: str, session_name: str) -> JobCredentials:
-        """Sessions of a role of the job's account, which must trust Bedrock for this job each time one is made."""
+    @property
+    def vectors(self) -> Vectors:
+        """The vector store; it is loaded when something is done with it."""
         ...
 
-    def service(self, principal: str = "bedrock.amazonaws.com") -> JobCredentials:
-        """Sessions of a service principal on behalf of the job's account: what policies of resources allow it."""
+    def credentials(
+        self, role_arn: str, session_name: str, source_arn: str = "", service: str = "bedrock.amazonaws.com"
+    ) -> JobCredentials:
+        """Sessions of a role of the job's account, which must trust the service each time one is made: for this job, or
+        for what has the ARN `source_arn`.
+        """
+        ...
+
+    def service(
+        self, principal: str = "bedrock.amazonaws.com", source_arn: str = "", account: str = ""
+    ) -> JobCredentials:
+        """Sessions of a service principal on behalf of the job's account: what policies of resources allow it.
+
+        It acts for the job, or for what has the ARN `source_arn`, in its own account, or in this one.
+        """
         ...
 
     def on_behalf(self, principal: Principal) -> JobCredentials:
@@ -83,6 +124,10 @@ class Tools(Protocol):
 
     def s3(self, credentials: JobCredentials) -> Any:
         """A boto3 client of the S3 that `s3://` means here. Blocking: use it in threads."""
+        ...
+
+    def objects(self, credentials: JobCredentials) -> ObjectReader | None:
+        """What reads many small objects quickly; None where `s3://` means an S3 elsewhere."""
         ...
 
     def aws(self, service: str, credentials: JobCredentials) -> Any:
@@ -95,4 +140,8 @@ class Tools(Protocol):
 
     def models(self, credentials: JobCredentials) -> ModelCaller:
         """The gateway's models."""
+        ...
+
+    def functions(self, credentials: JobCredentials) -> FunctionCaller:
+        """The gateway's functions."""
         ...

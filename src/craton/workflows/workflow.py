@@ -43,22 +43,24 @@ class Workflow(msgspec.Struct, frozen=True):
 
     `format` is raised by hand whenever the steps of a run that began under the older body would not fit the new one;
     the older body may stay in the tuple under its own number until its runs have ended. `failed` may be called more
-    than once for a run, and a run that was Failed before is not run again.
+    than once for a run, and a run that was Failed before is not run again. `room` is how many a process does at once
+    where the configuration does not say, 0 for as many as of most kinds.
     """
 
     kind: str
     format: int
     run: Callable[[Job], Awaitable[None]]
     failed: Callable[[Job, str], Awaitable[None]]
+    room: int = 0
 
 
 def workflow(
-    kind: str, *, format: int = 1, failed: Callable[[Job, str], Awaitable[None]] | None = None
+    kind: str, *, format: int = 1, failed: Callable[[Job, str], Awaitable[None]] | None = None, room: int = 0
 ) -> Callable[[F], F]:
     """Label the body of a kind of job: `@workflow("model-invocation-job", failed=write_failure)`."""
 
     def label(function: F) -> F:
-        function.__craton_workflow__ = Workflow(kind, format, function, failed or mark_failed)  # type: ignore[attr-defined]
+        function.__craton_workflow__ = Workflow(kind, format, function, failed or mark_failed, room)  # type: ignore[attr-defined]
         return function
 
     return label

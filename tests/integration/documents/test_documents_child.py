@@ -70,3 +70,38 @@ def test_a_caller_who_leaves_takes_the_child_along() -> None:
         assert documents._seats._value == 2
 
     asyncio.run(leave())
+
+
+def test_a_child_reads_as_many_files_as_it_may() -> None:
+    """One by default, since the next file may be somebody else's; `close` ends those that wait."""
+
+    async def read() -> None:
+        single, several = ChildDocuments(), ChildDocuments(files_each=2)
+        await single.text(b"<p>one</p>", "html")
+        assert single._idle == []
+        await several.text(b"<p>one</p>", "html")
+        [(child, read)] = several._idle
+        assert (child.returncode, read) == (None, 1)
+        await several.text(b"<p>two</p>", "html")
+        assert (several._idle, child.returncode is not None) == ([], True)
+        await several.text(b"<p>three</p>", "html")
+        [(child, _)] = several._idle
+        await several.close()
+        assert child.returncode is not None
+
+    asyncio.run(read())
+
+
+def test_a_waiting_child_that_was_ended_is_not_a_files_fault() -> None:
+    """The file goes to a new one."""
+
+    async def read() -> None:
+        documents = ChildDocuments(files_each=9)
+        await documents.text(b"<p>one</p>", "html")
+        [(child, _)] = documents._idle
+        child.kill()
+        await child.wait()
+        assert await documents.text(b"<p>two</p>", "html") == "two"
+        await documents.close()
+
+    asyncio.run(read())

@@ -17,7 +17,7 @@ from craton.infra.series import engine as engine_module
 from craton.infra.series import index, searchers
 from craton.infra.series.port import DAY_MS, Entry, NoSuchSeries, Point, SeriesExists, Space, Where
 from craton.infra.store.port import Resource
-from craton.services.logs.patterns.sieve import sieve_of
+from craton.features.logs.patterns.sieve import sieve_of
 from tests.integration.series.conftest import World
 
 ACCOUNT, REGION = "000000000000", "us-east-1"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from craton.services.logs.patterns.sieve import sieve_of
-from craton.services.logs.patterns.text import BadPattern
+from craton.features.logs.patterns.sieve import sieve_of
+from craton.features.logs.patterns.text import BadPattern
 
 ACCESS_LINE = '127.0.0.1 Prod frank [10/Oct/2000:13:25:15 -0700] "GET /index.html HTTP/1.0" 404 1534'
 TRAIL = (

@@ -7,8 +7,8 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from craton.services.logs.patterns.regex import Automaton, Expression
-from craton.services.logs.patterns.text import BadPattern
+from craton.features.logs.patterns.regex import Automaton, Expression
+from craton.features.logs.patterns.text import BadPattern
 
 ATOMS = st.sampled_from(["a", "b", ".", "[ab]", "[^a]", r"\d", r"\s", r"\.", "x"])
 PARTS = st.tuples(ATOMS, st.sampled_from(["", "?", "*", "+", "{2}", "{1,3}", "{2,}"])).map("".join)

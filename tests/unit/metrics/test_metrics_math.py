@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from craton.features.metrics.math import search
+from craton.features.metrics.math.parse import parse
+from craton.features.metrics.math.reckon import Reckoner
+from craton.features.metrics.math.series import MathFault, Series
+from craton.features.metrics.statistic import statistic
 from craton.infra.series.metrics_index import Metric
 from craton.infra.series.metrics_summary import Summary, of_values
-from craton.services.cloudwatch.math import search
-from craton.services.cloudwatch.math.parse import parse
-from craton.services.cloudwatch.math.reckon import Reckoner
-from craton.services.cloudwatch.math.series import MathFault, Series
-from craton.services.cloudwatch.statistic import statistic
 
 A = Series({0: 1.0, 60: 4.0, 180: 9.0}, 60, "a")
 B = Series({0: 2.0, 60: 0.0, 120: 5.0}, 60, "b")

@@ -98,13 +98,13 @@ def principal_keys(
     return keys
 
 
-def service_keys(subject: Subject, source_arn: str) -> dict[str, Value]:
+def service_keys(subject: Subject, source_arn: str, account: str = "") -> dict[str, Value]:
     """What tells that a service of AWS's calls: for which resource where it acts by itself, else that it does so for
-    the caller.
+    the caller. `account` owns the resource where its ARN does not say, as a bucket's.
     """
     if subject.service is None:
         return {"aws:viaawsservice": "true"}
-    return {"aws:sourcearn": source_arn, "aws:sourceaccount": source_arn.split(":", 5)[4]}
+    return {"aws:sourcearn": source_arn, "aws:sourceaccount": source_arn.split(":", 5)[4] or account}
 
 
 def tag_keys(

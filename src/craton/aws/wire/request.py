@@ -45,7 +45,7 @@ class Binding:
             self._body = _payload_reader(operation, payload, types)
         names = _field_names(self._type) if body_type else {}
         self._labels = tuple(
-            (_name_of(slot.member, names), slot.key, _label_check(types.request_member(slot.member)))
+            (_name_of(slot.member, names), slot.key, _label_check(types.request_member(slot.member), slot.read))
             for slot in self._slots.labels
         )
         self._others = tuple(
@@ -140,9 +140,13 @@ class Binding:
         return parsed
 
 
-def _label_check(kind: Any) -> Callable[[str], Any]:
-    """Return the check of a label. The last accepted values are kept: model ids repeat, and their pattern is long."""
-    return lru_cache(maxsize=256)(partial(msgspec.convert, type=kind))
+def _label_check(kind: Any, read: Callable[[str], object]) -> Callable[[str], Any]:
+    """Return the check of a label. The last accepted values are kept: model ids repeat, and their pattern is long.
+
+    ``read`` turns text into what the model has in that place, such as a version's number.
+    """
+    check = partial(msgspec.convert, type=kind)
+    return lru_cache(maxsize=256)(check if read is str else lambda text: check(read(text)))
 
 
 def _payload_reader(operation: Operation, member: Member, types: Types) -> Callable[[bytes], Any] | None:

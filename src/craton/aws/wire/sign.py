@@ -46,7 +46,8 @@ class Signer:
         self._region = region
         self._authority = authority
         self._key_of_day = lru_cache(maxsize=4)(lambda day: signing_key(keys.secret_access_key, day, region, service))
-        self._path = lru_cache(maxsize=256)(canonical_path)
+        # S3 alone takes the path as it is sent.
+        self._path = lru_cache(maxsize=256)(canonical_path if service != "s3" else bytes)
 
     def sign(
         self, method: bytes, path: bytes, body: bytes, now: datetime, *, query: bytes = b"", headers: Fields = ()

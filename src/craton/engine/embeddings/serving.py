@@ -12,7 +12,7 @@ from craton.engine.application import Handler, check_model
 from craton.engine.backend import Busy, ModelSpec, Stats
 from craton.engine.embeddings import bodies
 from craton.engine.embeddings.batches import Batches
-from craton.engine.embeddings.directory import GRAPH, EncoderDirectory, describe
+from craton.engine.embeddings.directory import CARD, GRAPH, EncoderDirectory, describe
 from craton.engine.embeddings.tokens import Row, TextEncoder, TooLong
 from craton.engine.http import Reply, Request
 from craton.engine.modeldir import verify
@@ -102,10 +102,15 @@ def open_encoder(spec: ModelSpec, loop: asyncio.AbstractEventLoop) -> Encoder:
     """Read and open an encoder's directory. Blocking; raises EngineFault with the reason."""
     from craton.engine.embeddings.session import Session
 
-    found = describe(spec.path)
-    verify(found)
+    if (spec.path / CARD).is_file():
+        found = describe(spec.path)
+        verify(found)
+        session = Session(spec.path / GRAPH, spec.threads)
+    else:
+        from craton.engine.embeddings.unconverted import open_unconverted
+
+        found, session = open_unconverted(spec.path, spec.threads)
     texts = TextEncoder(spec.path / "tokenizer.json", min(found.card.context_tokens, spec.context_tokens or 1 << 30))
-    session = Session(spec.path / GRAPH, spec.threads)
     batches = Batches(session.run, session.width, spec.threads, loop)
     batches.stats.kind = f"onnxruntime, {found.card.kind}"
     batches.stats.context_tokens = texts.context_tokens

@@ -41,7 +41,8 @@ CALL_PARSERS = (
 
 class Form(msgspec.Struct, frozen=True, kw_only=True):
     """What lies in a directory: graphs of ONNX Runtime GenAI, weights as Hugging Face keeps them, or both; `kind` is
-    what its craton.json says (empty: nothing), the sizes are those of the weights' files in bytes.
+    what its craton.json says (empty: nothing), or that of a directory of sentence-transformers; the sizes are those of the
+    weights' files in bytes.
     """
 
     kind: str = ""
@@ -126,7 +127,7 @@ def form_of(directory: Path) -> Form:
     sizes = {file.name: file.stat().st_size for file in directory.iterdir() if file.is_file()}
     tensors = [size for name, size in sizes.items() if name.endswith(".safetensors")]
     return Form(
-        kind=str(_document(directory / "craton.json").get("kind", "")),
+        kind=str(_document(directory / "craton.json").get("kind", "embedding" if "modules.json" in sizes else "")),
         onnx_bytes=sum(size for name, size in sizes.items() if ".onnx" in name),
         tensor_bytes=sum(tensors),
         onnx="genai_config.json" in sizes,

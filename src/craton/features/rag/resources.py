@@ -34,7 +34,8 @@ class KnowledgeBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """`configuration` and `storage` are the API's knowledgeBaseConfiguration and storageConfiguration.
 
     `index` is the version of its index that is visible: None before anything was ingested. It changes only in the
-    transaction that also writes the ledger of documents.
+    transaction that also writes the ledger of documents. `metadata_fields` are the API's metadataConfigurations.
+    `policy` is its resource policy's text, "" for none.
     """
 
     role_arn: str
@@ -44,6 +45,9 @@ class KnowledgeBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     tags: dict[str, str] = {}
     index: Version | None = None
     failures: tuple[str, ...] = ()
+    metadata_fields: tuple[dict[str, Any], ...] = ()
+    policy: str = ""
+    policy_revision: str = ""
 
 
 class DataSource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -77,6 +81,39 @@ class IngestionJob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     description: str | None = None
     statistics: Statistics = Statistics()
     failures: tuple[str, ...] = ()
+
+
+MANAGED_EMBEDDER = "amazon.titan-embed-text-v2:0"
+"""What embeds for a managed knowledge base that leaves the choice of the model to the service."""
+
+
+def embedding_model(base: KnowledgeBase) -> str:
+    """The id or ARN of the model that makes a knowledge base's vectors; "" for one that has none (SQL)."""
+    vector = base.configuration.get("vectorKnowledgeBaseConfiguration")
+    if vector is not None:
+        return str(vector["embeddingModelArn"])
+    managed = base.configuration.get("managedKnowledgeBaseConfiguration")
+    if managed is None:
+        return MANAGED_EMBEDDER if base.configuration.get("type") == "MANAGED" else ""
+    return str(managed.get("embeddingModelArn") or MANAGED_EMBEDDER)
+
+
+def embedding_options(base: KnowledgeBase) -> dict[str, Any]:
+    """The API's bedrockEmbeddingModelConfiguration: `dimensions`, `embeddingDataType`; empty where nothing was asked."""
+    for member in ("vectorKnowledgeBaseConfiguration", "managedKnowledgeBaseConfiguration"):
+        model = base.configuration.get(member, {}).get("embeddingModelConfiguration", {})
+        if model:
+            return dict(model.get("bedrockEmbeddingModelConfiguration", {}))
+    return {}
+
+
+def below(*parts: str) -> str:
+    """The name that a data source (base, name) or an ingestion job (base, source, id) has among the rows of its kind.
+
+    What lies below a knowledge base or a data source is found by the part of the name with its slash, since ids are
+    ten letters each and names have no slash.
+    """
+    return "/".join(parts)
 
 
 def upper_id() -> str:

@@ -35,6 +35,8 @@ _S3_DATA: Final = frozenset(
 _LOGS_DATA: Final = frozenset({"PutLogEvents", "GetLogEvents", "FilterLogEvents", "StartLiveTail"})
 # Samples that go in and come out, many times a minute.
 _METRICS_DATA: Final = frozenset({"PutMetricData", "GetMetricData", "GetMetricWidgetImage"})
+# Invocations, whose payloads are their callers' own.
+_LAMBDA_DATA: Final = frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"})
 _READS: Final = ("Get", "List", "Describe", "Batch", "Search", "Simulate", "Generate", "Validate", "Count", "Decode")
 _READ_CALLS: Final[Mapping[str, frozenset[str]]] = {
     "kms": frozenset({"Encrypt", "Decrypt", "ReEncrypt", "Sign", "Verify", "GenerateMac", "VerifyMac"}),
@@ -91,6 +93,8 @@ def category(operation: Operation) -> Category:
         return "Data" if operation.name in _LOGS_DATA else "Management"
     if operation.service == "cloudwatch":
         return "Data" if operation.name in _METRICS_DATA else "Management"
+    if operation.service == "lambda":
+        return "Data" if operation.name in _LAMBDA_DATA else "Management"
     return "Data" if operation.service in _DATA_SERVICES else "Management"
 
 

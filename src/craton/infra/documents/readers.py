@@ -2,65 +2,62 @@
 
 Each is a function; `READERS` is the table. They run in the child process alone and may fail in any way on a bad file:
 `program` turns that into one answer. HTML needs nothing; the others need the packages of the extra `documents`, which
-are imported where they are used. Legacy Word has a file of its own.
+are imported where they are used. PDF, HTML, slides and legacy Word have files of their own.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import zipfile
 from collections.abc import Callable, Iterable
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
-from craton.infra.documents.html_text import html_text
+from craton.infra.documents.archives import unpackable
+from craton.infra.documents.html_text import read_html
 from craton.infra.documents.legacy_word import word_text
-from craton.infra.documents.port import UnreadableError
+from craton.infra.documents.pdf_text import read_pdf
+from craton.infra.documents.port import Extract
+from craton.infra.documents.slides import read_pptx
+from craton.infra.documents.writing import Writer
 
 if TYPE_CHECKING:
     from docx.table import Table
 
-# What an archive may unpack to: a file of a few KiB can hold gigabytes of zeros.
-_MAX_UNPACKED = 256 * 1024 * 1024
 
-
-def read_pdf(data: bytes) -> str:
-    """The text layer, page by page. A scan has none."""
-    from pypdf import PdfReader
-    from pypdf.errors import DependencyError
-
-    reader = PdfReader(io.BytesIO(data))
-    try:
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise UnreadableError("is encrypted")
-    except DependencyError:
-        raise UnreadableError("is encrypted") from None
-    return "\n\n".join(text for page in reader.pages if (text := page.extract_text().strip()))
-
-
-def read_docx(data: bytes) -> str:
+def read_docx(data: bytes, *, pictures: bool) -> Extract:
     """Paragraphs and tables in their order; headings with Markdown's marks."""
     from docx import Document
     from docx.text.paragraph import Paragraph
 
-    parts: list[str] = []
+    out = Writer()
     for block in Document(unpackable(data)).iter_inner_content():
         if not isinstance(block, Paragraph):
-            parts.append(_table(block))
-        elif block.text.strip():
-            style = (block.style.name if block.style is not None else None) or ""
-            level = style.removeprefix("Heading ")
-            mark = "#" * int(level) + " " if style != level and level.isdigit() else ""
-            parts.append(mark + block.text)
-    return "\n\n".join(filter(None, parts))
+            out.block(_table(block))
+            continue
+        style = (block.style.name if block.style is not None else None) or ""
+        level = style.removeprefix("Heading ")
+        if style != level and level.isdigit():
+            out.heading(min(int(level), 6), block.text)
+        else:
+            out.block(block.text)
+    return out.extract()
 
 
 def _table(table: Table) -> str:
-    return as_csv([cell.text for cell in row.cells] for row in table.rows)
+    # A merged cell comes once for each place that it covers.
+    return as_csv([cell.text for cell in _once(row.cells)] for row in table.rows)
 
 
-def read_xlsx(data: bytes) -> str:
+def _once(cells: Iterable[Any]) -> Iterable[Any]:
+    seen = None
+    for cell in cells:
+        if cell._tc is not seen:  # noqa: SLF001 -- the library has no other name for it
+            yield cell
+        seen = cell._tc  # noqa: SLF001
+
+
+def read_xlsx(data: bytes, *, pictures: bool) -> Extract:
     """Every sheet under its name, values as last computed."""
     from openpyxl import load_workbook  # type: ignore[import-untyped]
 
@@ -68,11 +65,18 @@ def read_xlsx(data: bytes) -> str:
     return sheets((sheet.title, sheet.iter_rows(values_only=True)) for sheet in book.worksheets)
 
 
-def read_xls(data: bytes) -> str:
+def read_xls(data: bytes, *, pictures: bool) -> Extract:
     """The same for the format before 2007."""
     import xlrd  # type: ignore[import-untyped]
 
-    book = xlrd.open_workbook(file_contents=data, logfile=io.StringIO())
+    from craton.infra.documents.port import UnreadableError
+
+    try:
+        book = xlrd.open_workbook(file_contents=data, logfile=io.StringIO())
+    except xlrd.XLRDError as error:
+        if "encrypted" in str(error).lower():
+            raise UnreadableError("is encrypted") from None
+        raise
 
     def value(cell: Any) -> Any:
         if cell.ctype == xlrd.XL_CELL_DATE:
@@ -83,23 +87,37 @@ def read_xls(data: bytes) -> str:
     return sheets((sheet.name, ([value(cell) for cell in row] for row in sheet.get_rows())) for sheet in book.sheets())
 
 
-def sheets(found: Iterable[tuple[str, Iterable[Iterable[Any]]]]) -> str:
-    """Tables under their names; empty ones are left out."""
-    parts = ((name, as_csv(rows)) for name, rows in found)
-    return "\n\n".join(f"## {name}\n{table}" for name, table in parts if table)
+def sheets(found: Iterable[tuple[str, Iterable[Iterable[Any]]]]) -> Extract:
+    """Tables under their names, each a page; empty ones are left out but counted."""
+    out = Writer()
+    for name, rows in found:
+        out.page()
+        lines = (line for line in (as_line(row) for row in rows) if line)
+        first = next(lines, None)
+        if first is None:
+            continue
+        out.heading(2, name)
+        out.line(first)
+        for line in lines:
+            out.line(line)
+    return out.extract()
 
 
 def as_csv(rows: Iterable[Iterable[Any]]) -> str:
     """Rows as comma-separated values, without empty rows and without empty cells at their ends."""
+    return "\n".join(filter(None, map(as_line, rows)))
+
+
+def as_line(row: Iterable[Any]) -> str:
+    """One row; empty if all its cells are."""
+    cells = [shown(cell) for cell in row]
+    while cells and not cells[-1]:
+        cells.pop()
+    if not cells:
+        return ""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    for row in rows:
-        cells = [shown(cell) for cell in row]
-        while cells and not cells[-1]:
-            cells.pop()
-        if cells:
-            writer.writerow(cells)
-    return out.getvalue().rstrip("\n")
+    csv.writer(out, lineterminator="").writerow(cells)
+    return out.getvalue()
 
 
 def shown(value: Any) -> str:
@@ -110,21 +128,18 @@ def shown(value: Any) -> str:
     return value.isoformat(" ") if isinstance(value, datetime) else str(value).strip()
 
 
-def unpackable(data: bytes) -> io.BytesIO:
-    """The archive, after its directory was held against the limit. Raises UnreadableError."""
-    file = io.BytesIO(data)
-    with zipfile.ZipFile(file) as archive:
-        if sum(entry.file_size for entry in archive.infolist()) > _MAX_UNPACKED:
-            raise UnreadableError("unpacks to more than 256 MiB")
-    file.seek(0)
-    return file
+def _read_doc(data: bytes, *, pictures: bool) -> Extract:
+    out = Writer()
+    out.block(word_text(data))
+    return out.extract()
 
 
-READERS: dict[str, Callable[[bytes], str]] = {
+READERS: dict[str, Callable[..., Extract]] = {
     "pdf": read_pdf,
-    "doc": word_text,
+    "doc": _read_doc,
     "docx": read_docx,
     "xls": read_xls,
     "xlsx": read_xlsx,
-    "html": html_text,
+    "html": read_html,
+    "pptx": read_pptx,
 }

@@ -9,7 +9,7 @@ must not know what points mean, nor statements (`index`) or keys (`sealing`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -22,6 +22,8 @@ from craton.infra.series.page import Page
 from craton.infra.series.port import (
     MOST_POINTS,
     MOST_SPAN_MS,
+    Also,
+    Blocks,
     Entry,
     Found,
     Listed,
@@ -51,6 +53,7 @@ _MOST_READ_BYTES = 192 * 1024 * 1024
 """After so much a reader gives what it has and a place to go on from: no call lasts long."""
 _ROUND_BLOCKS = 500
 _INDEX_ROWS = 1000
+_MOST_BLOCKS = 1 << 20
 
 
 class SealedSeries:
@@ -74,7 +77,10 @@ class SealedSeries:
 
         await self._rows.keep(lambda tx: tx.run(lambda connection: index.create(connection, space.id, name, now_ms)))
 
-    async def append(self, space: Space, name: str, points: Sequence[Point], size_bytes: int, now_ms: int) -> None:
+    async def append(
+        self, space: Space, name: str, points: Sequence[Point], size_bytes: int, now_ms: int,
+        also: Also | None = None,
+    ) -> None:  # fmt: skip
         from craton.infra.series.index import FULL, Chunk
 
         if not 0 < len(points) <= MOST_POINTS or points[-1].at_ms - points[0].at_ms > MOST_SPAN_MS:
@@ -93,7 +99,7 @@ class SealedSeries:
             level=FULL if plain_bytes >= FULL_BYTES else 0, plain_bytes=plain_bytes, size_bytes=size_bytes,
             key_id=key.id, data=data,
         )  # fmt: skip
-        await self._gatherer.append(space.id, chunk, now_ms)
+        await self._gatherer.append(space.id, chunk, now_ms, also)
         if chunk.level != FULL:
             self._merger.appended(space, name)
 
@@ -114,6 +120,20 @@ class SealedSeries:
                 return page.found(more=True)
             if edge_ms is None and not reading.was_disturbed:
                 return page.found(more=False)
+
+    async def blocks(self, space: Space, start_ms: int, stop_ms: int) -> AsyncGenerator[Blocks]:
+        from craton.infra.series.index import FULL
+
+        where, given = Where(start_ms=start_ms, stop_ms=stop_ms), set[str]()
+        was_disturbed = True
+        while was_disturbed:
+            was_disturbed = False
+            chunks, _ = await self._reaching(space, where, _MOST_BLOCKS)
+            for some in rounds([chunk for chunk in chunks if chunk.id not in given]):
+                sealed = await self._unlocked(space, some)
+                was_disturbed |= len(sealed) < len(some)
+                given.update(chunk.id for chunk, _ in sealed)
+                yield Blocks([one for _, one in sealed], [chunk.level == FULL for chunk, _ in sealed])
 
     async def get(self, space: Space, name: str) -> Series | None:
         from craton.infra.series import index
@@ -184,16 +204,21 @@ class SealedSeries:
         self, space: Space, chunks: list[Chunk], where: Where, sieve: Sieve | None, read_bytes: int
     ) -> list[Entry] | None:
         """The wanted points of some blocks; None when one of the blocks is gone."""
+        blocks = [block for _, block in await self._unlocked(space, chunks)]
+        if len(blocks) < len(chunks):
+            return None
+        sizes_bytes = [chunk.plain_bytes for chunk in chunks]
+        return await self._searchers.select(blocks, sizes_bytes, where, sieve, read_bytes)
+
+    async def _unlocked(self, space: Space, chunks: list[Chunk]) -> list[tuple[Chunk, Sealed]]:
+        """The blocks with their keys, of those that are still there."""
         from craton.infra.series import index
 
         ids = [chunk.id for chunk in chunks]
         sealed = await self._read(lambda connection: index.loaded(connection, ids))
-        if len(sealed) < len(ids):
-            return None
-        keys = await self._keys.opened(space, {chunk.key_id for chunk in chunks})
-        blocks = [unlocked(space, chunk, keys[chunk.key_id], sealed[chunk.id]) for chunk in chunks]
-        sizes_bytes = [chunk.plain_bytes for chunk in chunks]
-        return await self._searchers.select(blocks, sizes_bytes, where, sieve, read_bytes)
+        there = [chunk for chunk in chunks if chunk.id in sealed]
+        keys = await self._keys.opened(space, {chunk.key_id for chunk in there})
+        return [(chunk, unlocked(space, chunk, keys[chunk.key_id], sealed[chunk.id])) for chunk in there]
 
 
 class Reading(msgspec.Struct):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from craton.infra.series.port import NoSuchSeries
+from craton.infra.series.port import Also, Kept, NoSuchSeries
 from craton.infra.series.sealing import Rows
 from craton.infra.store.port import StoreError
 
@@ -29,6 +29,7 @@ class Append(msgspec.Struct, frozen=True, eq=False):
     space: str
     chunk: Chunk
     now_ms: int
+    also: Also | None
     done: asyncio.Future[None]
 
 
@@ -40,10 +41,10 @@ class Gatherer:
         self._waiting: list[Append] = []
         self._emptying: asyncio.Task[None] | None = None
 
-    async def append(self, space: str, chunk: Chunk, now_ms: int) -> None:
+    async def append(self, space: str, chunk: Chunk, now_ms: int, also: Also | None = None) -> None:
         """Returns when the block is kept. Raises NoSuchSeries, StoreError."""
         done = asyncio.get_running_loop().create_future()
-        self._waiting.append(Append(space, chunk, now_ms, done))
+        self._waiting.append(Append(space, chunk, now_ms, also, done))
         if self._emptying is None:
             self._emptying = asyncio.create_task(self._empty(), name="series appends")
         await asyncio.shield(done)  # a caller who leaves takes none of the others along
@@ -84,6 +85,9 @@ def _kept(connection: Connection, taken: list[Append]) -> set[Append]:
             index.append(connection, one.space, msgspec.structs.replace(one.chunk, batch=number), one.now_ms)
         except NoSuchSeries:
             missed.add(one)
+        else:
+            if one.also is not None:
+                one.also(connection, Kept(number, one.chunk.first_ms, one.chunk.last_ms))
     return missed
 
 

@@ -17,10 +17,15 @@ What the store and the cipher raise passes through: a space whose key was disabl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from craton.infra.series.search_program import Sealed
 
 MOST_POINTS = 1 << 14
 """Points of one batch; the rest of an ident's low half counts batches."""
@@ -41,6 +46,10 @@ class NoSuchSeries(SeriesError):
 
 class SeriesExists(SeriesError):
     """The name is taken."""
+
+
+Also = Callable[["Connection", "Kept"], None]
+"""What is written in the same commit as an append."""
 
 
 class Space(msgspec.Struct, frozen=True):
@@ -108,6 +117,21 @@ class Found(msgspec.Struct, frozen=True):
     reached: int | None
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """What an append is told to those who write something in the same commit: the number of its batch, its moments."""
+
+    batch: int
+    first_ms: int
+    last_ms: int
+
+
+class Blocks(msgspec.Struct, frozen=True):
+    """Some sealed blocks of a space; `lasting` tells of each that it will never be merged with others."""
+
+    sealed: list[Sealed]
+    lasting: list[bool]
+
+
 class Recipe(msgspec.Struct, frozen=True):
     """How another process makes the same sieve: `maker` is `module:function`, called with the text."""
 
@@ -136,10 +160,13 @@ class SeriesStore(Protocol):
         """Raises SeriesExists."""
         ...
 
-    async def append(self, space: Space, name: str, points: Sequence[Point], size_bytes: int, now_ms: int) -> None:
+    async def append(
+        self, space: Space, name: str, points: Sequence[Point], size_bytes: int, now_ms: int,
+        also: Also | None = None,
+    ) -> None:  # fmt: skip
         """Keep points, in order of time and at most MOST_POINTS and MOST_SPAN_MS of them; when it returns they are kept.
 
-        Raises NoSuchSeries.
+        `also` writes more in the same commit; it may be called again, and must not raise. Raises NoSuchSeries.
         """
         ...
 
@@ -149,6 +176,13 @@ class SeriesStore(Protocol):
         """Some points that the sieve lets through, at most `limit` and (beyond the first) `most_bytes` of them.
 
         May return early, with few or none and a place to go on from, when it has read much.
+        """
+        ...
+
+    def blocks(self, space: Space, start_ms: int, stop_ms: int) -> AsyncGenerator[Blocks]:
+        """All blocks with points in a span of time, for a reader that opens them elsewhere.
+
+        Blocks that are merged meanwhile come again within others: a run of points is known by its batch and start.
         """
         ...
 
@@ -182,6 +216,11 @@ def ident_of(at_ms: int, batch: int, index: int) -> int:
 def moment_of(ident: int) -> int:
     """The ms of an ident."""
     return ident >> _MOMENT_BITS
+
+
+def batch_of(ident: int) -> int:
+    """The number of the append that an ident is of."""
+    return (ident & ((1 << _MOMENT_BITS) - 1)) >> _BATCH_BITS
 
 
 def before_moment(at_ms: int) -> int:

@@ -229,6 +229,74 @@ MIGRATIONS: tuple[Migration, ...] = (
             said {blob} NOT NULL
         )""",
     ),
+    (
+        # Documents of knowledge bases (features.rag.ledger).
+        """CREATE TABLE rag_documents (
+            base {text} NOT NULL,
+            source {text} NOT NULL,
+            place {blob} NOT NULL,
+            identifier {blob} NOT NULL,
+            kind {text} NOT NULL,
+            status {text} NOT NULL,
+            reason {blob} NOT NULL,
+            turn BIGINT NOT NULL,
+            etag {blob} NOT NULL,
+            tag_etag {blob} NOT NULL,
+            content {text} NOT NULL,
+            tags {text} NOT NULL,
+            recipe {text} NOT NULL,
+            prefix {blob} NOT NULL,
+            chunks BIGINT NOT NULL,
+            access {blob} NOT NULL,
+            updated_at BIGINT NOT NULL,
+            asked {blob} NOT NULL,
+            PRIMARY KEY (base, source, place)
+        )""",
+        """CREATE TABLE rag_writers (
+            base {text} NOT NULL PRIMARY KEY,
+            run {text} NOT NULL
+        )""",
+    ),
+    (
+        # Conversations with knowledge bases (features.rag.generation.session_rows).
+        """CREATE TABLE rag_sessions (
+            id {text} NOT NULL PRIMARY KEY,
+            account {text} NOT NULL,
+            region {text} NOT NULL,
+            base {text} NOT NULL,
+            model {text} NOT NULL,
+            kms_key {text} NOT NULL,
+            version BIGINT NOT NULL,
+            used_at BIGINT NOT NULL,
+            sealed {blob} NOT NULL
+        )""",
+        "CREATE INDEX rag_sessions_by_use ON rag_sessions (used_at)",
+    ),
+    (
+        # Queries over logs (features.logs.insights.rows), and appends that filters wait for (features.logs.due).
+        """CREATE TABLE log_queries (
+            id {text} NOT NULL PRIMARY KEY,
+            account {text} NOT NULL,
+            region {text} NOT NULL,
+            status {text} NOT NULL,
+            asked_ms BIGINT NOT NULL,
+            beat_ms BIGINT NOT NULL,
+            about {blob} NOT NULL,
+            result {blob} NOT NULL
+        )""",
+        "CREATE INDEX log_queries_by_time ON log_queries (account, region, asked_ms, id)",
+        "CREATE INDEX log_queries_by_age ON log_queries (asked_ms)",
+        """CREATE TABLE log_due (
+            space {text} NOT NULL,
+            lane {text} NOT NULL,
+            batch BIGINT NOT NULL,
+            series {text} NOT NULL,
+            first_ms BIGINT NOT NULL,
+            last_ms BIGINT NOT NULL,
+            noted_ms BIGINT NOT NULL,
+            PRIMARY KEY (space, lane, batch)
+        )""",
+    ),
 )
 
 _VERSIONS = "CREATE TABLE schema_versions (version BIGINT NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)"

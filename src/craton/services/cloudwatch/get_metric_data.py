@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from craton.context import Call
+from craton.features.metrics.faults import as_faults, invalid
+from craton.features.metrics.math.series import Series
+from craton.features.metrics.metric import moment
+from craton.features.metrics.queries import Evaluation, Origin, Query, queries_of
 from craton.infra.series.metrics_index import Metric
 from craton.infra.store.pages import Listing
 from craton.infra.store.port import fingerprint
-from craton.services.cloudwatch.faults import as_faults, invalid
-from craton.services.cloudwatch.math.series import Series
-from craton.services.cloudwatch.metric import moment
-from craton.services.cloudwatch.queries import Evaluation, Query, queries_of
 from craton.services.operation import operation
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Start = tuple[int, int, int]
 @operation("cloudwatch", "GetMetricData")
 async def get_metric_data(call: Call, req: GetMetricDataInput) -> GetMetricDataOutput:
     call.authorize("cloudwatch:GetMetricData", "*")
-    queries = queries_of(call, req.MetricDataQueries)
+    queries = queries_of(call.account, call.region, req.MetricDataQueries)
     most = MOST_POINTS if req.MaxDatapoints is None else req.MaxDatapoints
     if not 0 < most <= MOST_POINTS:
         raise invalid(f"The value {most} for parameter MaxDatapoints must be between 1 and {MOST_POINTS}.")
@@ -39,11 +39,16 @@ async def get_metric_data(call: Call, req: GetMetricDataInput) -> GetMetricDataO
     with as_faults():
         after = call.app.storage.pages.open(listing, req.NextToken)
     start = (0, 0, 0) if after is None else _opened(str(after[0]))
-    evaluation = Evaluation(call, queries, req.StartTime, req.EndTime)
+    evaluation = Evaluation(origin_of(call), queries, req.StartTime, req.EndTime)
     results, reached = await _page(evaluation, queries, start, most, newest_first=req.ScanBy != "TimestampAscending")
     token = call.app.storage.pages.issue(listing, None if reached is None else ("/".join(map(str, reached)), ""))
     messages: list[Any] = []
     return {"MetricDataResults": results, "Messages": messages, **({"NextToken": token} if token else {})}  # type: ignore[typeddict-item]
+
+
+def origin_of(call: Call) -> Origin:
+    """The caller's own metrics, now."""
+    return Origin(call.account, call.region, call.app.storage, call.now())
 
 
 async def _page(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from craton.context import Call
+from craton.features.metrics.faults import as_faults, combination
+from craton.features.metrics.metric import check_period, check_points, dimensions_of, ids, moment, span_of
+from craton.features.metrics.statistic import Statistic, statistic
 from craton.infra.series import metrics_index, metrics_read
 from craton.infra.series.metrics_index import Metric
 from craton.infra.series.metrics_read import Span
 from craton.infra.series.metrics_summary import Summary
-from craton.services.cloudwatch.faults import as_faults, combination
-from craton.services.cloudwatch.metric import check_period, check_points, dimensions_of, ids, moment, span_of
-from craton.services.cloudwatch.statistic import Statistic, statistic
 from craton.services.operation import operation
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from craton.context import Call
+from craton.features.metrics.faults import as_faults
+from craton.features.metrics.metric import shown
 from craton.infra.series import metrics_index
 from craton.infra.series.metrics_index import Metric, Place
 from craton.infra.store.pages import Listing
 from craton.infra.store.port import fingerprint
-from craton.services.cloudwatch.faults import as_faults
-from craton.services.cloudwatch.metric import shown
 from craton.services.operation import operation
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from craton.context import Call
+from craton.features.metrics.faults import as_faults, bad_value, both, combination, invalid, missing, too_long
+from craton.features.metrics.metric import dimensions_of
 from craton.infra.series import metrics_index
 from craton.infra.series.metrics_index import Metric, Sample
 from craton.infra.series.metrics_summary import Summary, of_values
-from craton.services.cloudwatch.faults import as_faults, bad_value, both, combination, invalid, missing, too_long
-from craton.services.cloudwatch.metric import dimensions_of
 from craton.services.operation import operation
 
 if TYPE_CHECKING:

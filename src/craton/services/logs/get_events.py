@@ -11,12 +11,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from craton.context import Call
+from craton.features.logs.patterns.sieve import sieve_of
+from craton.features.logs.patterns.text import BadPattern
 from craton.infra.series.port import Entry, Found, Sieve, Where
 from craton.services import stored
 from craton.services.logs.faults import BAD_TOKEN, NO_STREAM, as_faults, invalid, missing
 from craton.services.logs.group import Group, judged, named
-from craton.services.logs.patterns.sieve import sieve_of
-from craton.services.logs.patterns.text import BadPattern
 from craton.services.logs.put_events import EVENT_BYTES, MOST_BYTES
 from craton.services.operation import operation
 

@@ -1,7 +1,7 @@
 """Event notifications of a bucket: their configuration, and the one point where a change of an object is announced.
 
-Destinations are kept as they are given. Nothing behind this server takes events yet (functions will), so announcing
-reaches nobody; the configuration operations are `partial` for that.
+Functions get what is announced (`deliveries`). Queues and topics are kept as they are given, but nothing behind this
+server takes their events: the configuration's operation is `partial` for that.
 Source: S3 API reference, "PutBucketNotificationConfiguration".
 """
 
@@ -19,6 +19,7 @@ from craton.features.objects.notifications import LISTS, Target, affixes, overla
 from craton.infra.store.ids import lower_id
 from craton.services.operation import operation
 from craton.services.s3 import configured
+from craton.services.s3.deliveries import to_function
 from craton.services.s3.faults import invalid_argument
 from craton.services.s3.gate import Opened
 
@@ -54,7 +55,7 @@ class Event(msgspec.Struct, frozen=True):
 
 Deliver = Callable[[Call, Opened, Event, Target], Awaitable[None]]
 # By the service in a destination's ARN: who takes its events to it.
-DELIVERIES: Final[Mapping[str, Deliver]] = {}
+DELIVERIES: Final[Mapping[str, Deliver]] = {"lambda": to_function}
 
 
 async def announce(call: Call, found: Opened, event: Event) -> None:

@@ -25,7 +25,7 @@ from craton.features.inference.routing.routes import UNLIMITED, Retrying, Route,
 from craton.features.inference.targets.state import BreakerRules
 from craton.features.inference.targets.states import States
 from craton.models.catalog.capabilities import capabilities
-from craton.models.catalog.local import Kind, LocalModel
+from craton.models.catalog.local import Kind, LocalModel, standin_of
 from craton.models.catalog.rows import Catalog, Model
 from craton.models.dialects.dialect import Dialect
 from craton.models.providers.cassettes.taping import MATCH_ON, Mode, Taping
@@ -242,9 +242,9 @@ class Compiler:
     def standin_of(self, kind: Kind, local: list[LocalModel]) -> tuple[Target, ...]:
         """The configured stand-in of a kind, else the first local model of it; an embedding model can also rank."""
         wanted = getattr(self.settings.file.standins, kind)
-        for model in local:
-            if model.kind == kind and wanted in ("", model.id):
-                return (self.standin(model),)
+        model = standin_of(kind, local, wanted)
+        if model is not None:
+            return (self.standin(model),)
         if kind == "rerank" and not wanted:
             return tuple(
                 replace(target, quirks={"rank_by": "embeddings"}) for target in self.standin_of("embedding", local)

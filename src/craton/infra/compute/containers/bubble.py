@@ -47,11 +47,7 @@ def arguments(
     spec: ModelSpec, container: Container, command: Sequence[str], env: Mapping[str, str], scratch: Path
 ) -> list[str]:
     """The words that run `command` within walls. Raises FileNotFoundError for a program or folder that is not there."""
-    words = [PROGRAM, *_WALLS, "--proc", "/proc", "--dev", "/dev"]
-    for name in _KERNEL:
-        words += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
-    for name in _HIDDEN:
-        words += ["--ro-bind", "/dev/null", f"/proc/{name}"] if Path("/proc", name).exists() else []
+    words = [PROGRAM, *_WALLS, "--proc", "/proc", "--dev", "/dev", *kernel_files()]
     for size, place in ((_SHARED_MEMORY_BYTES, "/dev/shm"), (container.scratch_bytes, "/tmp"), (_RUN_BYTES, "/run")):  # noqa: S108
         words += ["--size", str(size), "--tmpfs", place]
     if spec.gpus:
@@ -64,6 +60,16 @@ def arguments(
     for name, value in ({"PATH": _PROGRAMS} | dict(env)).items():
         words += ["--setenv", name, value]
     return [*words, "--", *command]
+
+
+def kernel_files() -> list[str]:
+    """The words that make the kernel's own settings read-only and its secrets empty, behind `--proc` and `--dev`."""
+    words: list[str] = []
+    for name in _KERNEL:
+        words += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
+    for name in _HIDDEN:
+        words += ["--ro-bind", "/dev/null", f"/proc/{name}"] if Path("/proc", name).exists() else []
+    return words
 
 
 def _files(spec: ModelSpec, container: Container, program: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""The functions' host: a process that keeps execution environments and gives them invocations."""

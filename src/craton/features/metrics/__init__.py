@@ -1,0 +1,1 @@
+"""CloudWatch's metrics as features: what requests name, expressions, alarms, dashboards."""

@@ -1,0 +1,1 @@
+"""Text to pieces: where a document may be cut, and the strategies of the API."""

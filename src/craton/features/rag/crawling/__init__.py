@@ -1,0 +1,1 @@
+"""Web pages as documents: which may be asked for, and how politely."""

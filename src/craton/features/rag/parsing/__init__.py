@@ -1,0 +1,1 @@
+"""Documents to text: what type a file is, who reads it, and what is refused."""

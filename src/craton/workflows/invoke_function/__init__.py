@@ -1,0 +1,1 @@
+"""Asynchronous invocations of functions as a durable job."""
