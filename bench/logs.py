@@ -24,6 +24,9 @@ from pathlib import Path
 
 import msgspec
 
+from craton.features.logs.insights.desk import Asking, Limits
+from craton.features.logs.insights.query import About, Asked, Source, Task
+from craton.features.logs.patterns.sieve import sieve_of
 from craton.infra.cipher.keyring import Keyring
 from craton.infra.cipher.root import RootKey
 from craton.infra.cipher.stored import StoredCipher
@@ -31,7 +34,6 @@ from craton.infra.series.engine import SealedSeries
 from craton.infra.series.port import Point, Space, Where
 from craton.infra.store.opening import open_store
 from craton.infra.store.threaded import ThreadedStore
-from craton.features.logs.patterns.sieve import sieve_of
 from tests.running import Running
 
 BATCH, STREAMS = 1000, 4
@@ -42,6 +44,12 @@ SEARCHES = (
     ("a term in 1 of 1,000,000", "needle"),
     ("`{ $.latency > 899 }`, 1 of 900 JSON events", "{ $.latency > 899 }"),
     ("`[level, id, latency = %^latency=900$%, ...]`", "[level, id, latency = %^latency=900$%, ...]"),
+)
+QUERIES = (
+    "filter @message like /needle/",
+    "filter latency > 899 | stats count(*)",
+    "stats count(*), avg(latency), pct(latency, 99) by level",
+    "parse @message 'latency=* ' as took | stats max(took) by bin(1h)",
 )
 
 
@@ -134,11 +142,23 @@ async def searching(home: Path, events: int) -> list[tuple[str, str]]:
         rows.append(
             (f"search: {name}", f"{took_s:.2f} s, {used_s / events * 1e6:.2f} µs of CPU an event, {found:,} found")
         )
+    rows += [await asked(series, query, events) for query in QUERIES]
     storage.close()
     rows.append(
         ("memory of the searching process, at most", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MiB")
     )
     return rows
+
+
+async def asked(series: SealedSeries, query: str, events: int) -> tuple[str, str]:
+    """One query, in its child."""
+    row = Asked("q", SPACE.account, SPACE.region, "Running", 0, 0, About(query, ("g",), ""))
+    task = Task(row, (Source(SPACE, "g", 0),), 0, events, None)
+    begun_at, begun_cpu_s = time.perf_counter(), cpu_s()
+    result = await Asking(task, series, Limits(3600.0, 1 << 50)).run()
+    took_s, used_s = time.perf_counter() - begun_at, cpu_s() - begun_cpu_s
+    assert result.tally.scanned == events
+    return f"query: `{query}`", f"{took_s:.2f} s, {used_s / events * 1e6:.2f} µs of CPU an event, {len(result.rows)} rows"
 
 
 def main() -> None:

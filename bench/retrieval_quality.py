@@ -1,9 +1,9 @@
 """How good retrieval is: the labelled questions about docs/*.md, asked of a knowledge base on a running server.
 
-    python -m bench.retrieval_quality [--peer PYTHON] [--model ID] [--source DIR] [--tokens N] [--precision int8] [--kinds]
+    python -m bench.retrieval_quality [--peer PYTHON] [--model ID] [--source DIR] [--tokens N] [--precision int8] [--rerank] [--kinds]
 
 Puts the documents into S3, has them ingested as a user would, and asks Retrieve for the first ten passages: SEMANTIC, HYBRID
-(the default) and HYBRID put in order by a reranking model; by words alone through the vector store, for the API has no such
+(the default) and, with `--rerank`, HYBRID put in order by a reranking model; by words alone through the vector store, for the API has no such
 search. Beside them LlamaIndex where `--peer` names a Python that has llama-index-core and llama-index-retrievers-bm25, with
 the same embeddings, its own splitter and BM25. Prints Markdown tables with 95 % intervals (bootstrap), and by how much
 HYBRID is apart from the others, question by question. `--source` adds a sentence-transformers directory in `--precision`
@@ -64,12 +64,13 @@ def reranking() -> dict[str, Any]:
     return {"numberOfResults": RERANKED_OF, "rerankingConfiguration": chosen}
 
 
-def by_api(known: Knowledge, every: Sequence[Question]) -> dict[str, Rankings]:
+def by_api(known: Knowledge, every: Sequence[Question], *, rerank: bool) -> dict[str, Rankings]:
     ways: dict[str, dict[str, Any]] = {
         "vectors (SEMANTIC)": {"overrideSearchType": "SEMANTIC"},
         "HYBRID": {"overrideSearchType": "HYBRID"},
-        f"HYBRID, {RERANKED_OF} reranked": {"overrideSearchType": "HYBRID", **reranking()},
     }
+    if rerank:
+        ways[f"HYBRID, {RERANKED_OF} reranked"] = {"overrideSearchType": "HYBRID", **reranking()}
     with ThreadPoolExecutor(2) as pool:
         return {
             name: dict(zip(
@@ -201,6 +202,7 @@ def main() -> None:
     parser.add_argument("--source", help="a sentence-transformers directory to embed with")
     parser.add_argument("--precision", default="int8")
     parser.add_argument("--tokens", type=int, help="chunks of this size in place of the default ones")
+    parser.add_argument("--rerank", action="store_true", help="also by a reranking model (30 texts a question: slow)")
     parser.add_argument("--kinds", action="store_true", help="also by kind of question")
     given = parser.parse_args()
     every, corpus = questions(), documents()
@@ -211,7 +213,7 @@ def main() -> None:
         known, line = ingested(server, corpus, model, given.tokens)
         settings = config.load(home=str(home))
         print(f"{line}, {visible(settings, known.base).chunks} chunks, embedded by {model}\n", flush=True)
-        sides = {"words (BM25)": asyncio.run(by_words(settings, known, every)), **by_api(known, every)}
+        sides = {"words (BM25)": asyncio.run(by_words(settings, known, every)), **by_api(known, every, rerank=given.rerank)}
         if given.peer:
             sides |= Peer(given.peer, server.client("bedrock-runtime"), model).found(corpus, every)
     print("\n".join([*told(every, sides), *(["", *by_kind(every, sides)] if given.kinds else [])]))

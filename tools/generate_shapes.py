@@ -30,6 +30,7 @@ SERVICES = (
     "logs",
     "cloudwatch",
     "lambda",
+    "events",
 )
 TARGET = Path(__file__).parent.parent / "src" / "craton" / "aws" / "shapes"
 SIMPLE = {

@@ -105,6 +105,8 @@ def placed(file: ConfigFile, folder: Path) -> ConfigFile:
         marketplace=msgspec.structs.replace(file.marketplace, model=known),
         testing=seen(file.testing, "cassettes"),
         audit=seen(file.audit, "directory"),
+        prices=seen(file.prices, "file"),
+        telemetry=seen(file.telemetry, "ca"),
         tls=seen(file.tls, "certificate", "key", "client_ca"),
         jobs=seen(file.jobs, "ca", "certificate", "key"),
         organization=msgspec.structs.replace(guards, **listed),

@@ -11,6 +11,8 @@ import msgspec
 from msgspec import Meta
 
 from craton.config_containers import ContainerTable, MarketplaceTable
+from craton.config_events import EventsTable
+from craton.config_watching import PricesTable, TelemetryTable
 
 DEFAULT_PORT = 8765
 SAMPLE_MODEL = "craton.chat-mini-v1:0"
@@ -453,6 +455,16 @@ class LambdaTable(Table, frozen=True):
     session_token: str = ""
 
 
+class CloudwatchTable(Table, frozen=True):
+    """Where alarms may send what they have to say, beside functions.
+
+    `webhooks`: a name, for actions `arn:craton:webhook:::NAME`, or the ARN of a topic or the like that an address stands
+    in for → the address, or `env:NAME` or `file:PATH` that holds it.
+    """
+
+    webhooks: dict[str, str] = {}
+
+
 class ConfigFile(Table, frozen=True):
     server: ServerTable = ServerTable()
     standins: StandinsTable = StandinsTable()
@@ -474,11 +486,15 @@ class ConfigFile(Table, frozen=True):
     limits: LimitsTable = LimitsTable()
     routing: RoutingTable = RoutingTable()
     quota: QuotaTable = QuotaTable()
+    prices: PricesTable = PricesTable()
+    telemetry: TelemetryTable = TelemetryTable()
     redis: RedisTable = RedisTable()
     testing: TestingTable = TestingTable()
     organization: OrganizationTable = OrganizationTable()
     oidc: OidcTable | None = None
     marketplace: MarketplaceTable = MarketplaceTable()
     lambda_: LambdaTable = msgspec.field(default=LambdaTable(), name="lambda")
+    cloudwatch: CloudwatchTable = CloudwatchTable()
+    events: EventsTable = EventsTable()
     model: list[ModelTable] = []
     account: list[AccountTable] = []

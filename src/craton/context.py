@@ -140,6 +140,7 @@ class App:
     vectors: Vectors = None  # type: ignore[assignment]  # likewise
     functions: Any = None  # features.functions.line.FunctionsLine: runs functions
     meter: Any = None  # features.metering.meter.Meter: counts invocations
+    tracer: Any = None  # features.metering.tracing.tracer.Tracer, where the configuration has a collector
 
 
 class Call(msgspec.Struct, eq=False):
@@ -148,7 +149,8 @@ class Call(msgspec.Struct, eq=False):
     `started_at` is in seconds of the monotonic clock; `report` takes an error that no caller may see. `scope` is the
     connection's, as ASGI has it. `asked` is the decoded request where it is audited. `speaks` names
     the native schema of the request's body; "" is an AWS operation's own. `resolved` is the route that was asked for,
-    `named` how, `used` what the answer counted and `images` its pictures, for who logs and counts. What conditions of policies may ask is
+    `named` how, `used` what the answer counted, `images` its pictures and `metadata` what the request says of itself for
+    bills, `trace` where it stands in its trace, for who logs and counts. What conditions of policies may ask is
     `aws.access.keys.Circumstances`.
     """
 
@@ -168,6 +170,8 @@ class Call(msgspec.Struct, eq=False):
     used: Any = None
     named: str = ""
     images: int = 0
+    metadata: Mapping[str, str] | None = None
+    trace: Any = None
 
     @property
     def account(self) -> str:

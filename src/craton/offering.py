@@ -25,7 +25,7 @@ from craton.services.operation import Label, labelled
 SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime")
 QUERY_SERVICES = ("iam", "sts")
 # Name → the largest body. Events are at most 1 MiB as text, and JSON may write a letter in six.
-JSON_SERVICES = {"kms": 1024 * 1024, "logs": 8 * 1024 * 1024}
+JSON_SERVICES = {"kms": 1024 * 1024, "logs": 8 * 1024 * 1024, "events": 8 * 1024 * 1024}
 
 
 def audited(app: App, operation: Operation, handler: Handler) -> Handler:
@@ -163,16 +163,20 @@ def s3_way(pipeline: Pipeline, vault: Vault) -> S3Way:
 def at_root() -> list[dict[str, str]]:
     """What each operation of the services at `/`, and of S3, is here."""
     from craton.services.cloudwatch import all as cloudwatch
+    from craton.services.events import all as events
     from craton.services.kms import all as kms
     from craton.services.lambda_ import all as lambda_
     from craton.services.logs import all as logs
     from craton.services.query import HANDLERS
     from craton.services.s3 import all as s3
 
-    modules = [*HANDLERS.values(), kms.HANDLERS, s3.HANDLERS, logs.HANDLERS, cloudwatch.HANDLERS, lambda_.HANDLERS]
+    modules = [
+        *HANDLERS.values(), kms.HANDLERS, s3.HANDLERS, logs.HANDLERS, cloudwatch.HANDLERS, lambda_.HANDLERS,
+        events.HANDLERS,
+    ]  # fmt: skip
     labels = {key: label for handlers in modules for key, (label, _) in labelled(handlers).items()}
     return operation_rows(
-        [load(name) for name in (*QUERY_SERVICES, "kms", "s3", "logs", "cloudwatch", "lambda")], labels
+        [load(name) for name in (*QUERY_SERVICES, "kms", "s3", "logs", "cloudwatch", "lambda", "events")], labels
     )
 
 

@@ -19,6 +19,7 @@ import msgspec
 
 from craton.aws.access.credentials import AccessKey, Credentials
 from craton.config import ConfigError, Settings
+from craton.exporting import Exporting, open_exporting
 from craton.features.functions.host.keeper import SOCKET, HostKeeper
 from craton.features.hosting import registry
 from craton.features.hosting.deployment import Deployment
@@ -142,6 +143,7 @@ class Supervision:
         self._called = Called()
         self._tally = Tally(self._ask_opened, self._watch.exists)
         self._counting: asyncio.Task[None] | None = None
+        self._exporting: Exporting | None = open_exporting(settings)
         self._looking: asyncio.Task[None] | None = None
         self._run = run
         self._foreman: Foreman | None = None
@@ -157,6 +159,8 @@ class Supervision:
             **quota_methods(self._sharing.counter),
         }
         kept.update({**self._audit.methods, **self._tally.methods})
+        if self._exporting is not None:
+            kept.update(self._exporting.methods)
         return {**model_methods(self._fleet), **kept, **own}
 
     async def start(self, control: ControlServer) -> None:
@@ -167,6 +171,8 @@ class Supervision:
         await self._sharing.begin(self._place)
         self._looking = asyncio.create_task(self._look(control), name="store watch")
         self._counting = asyncio.create_task(self._tally.run(), name="tally")
+        if self._exporting is not None:
+            self._exporting.start(self._tally)
 
     def serve_jobs(self, spawn: Callable[[str], int], calendar: Sequence[Appointment]) -> None:
         """From now on there are workers for jobs whenever there is something to do; `spawn` makes one of a name."""
@@ -187,6 +193,8 @@ class Supervision:
         if self._counting is not None:
             self._counting.cancel()
             await self._tally.keep()
+        if self._exporting is not None:
+            await self._exporting.stop()
         await self._sharing.end()
         await self._audit.close()
         self._reading.shutdown(wait=False, cancel_futures=True)

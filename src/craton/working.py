@@ -40,8 +40,6 @@ from craton.features.inference.routing.routes import Routes
 from craton.features.inference.targets.report import rows as target_rows
 from craton.features.logs.insights.desk import Desk
 from craton.features.logs.insights.desk import Limits as QueryLimits
-from craton.features.metering.line import MeterLine
-from craton.features.metering.meter import Meter
 from craton.front import log_doors, worker
 from craton.front.audited import Audit
 from craton.front.authenticate import VERIFIERS
@@ -156,8 +154,8 @@ class Worker:
         self.vectors = DeferredVectors(lambda: open_vectors(*place, ephemeral=settings.ephemeral))
         self.functions = FunctionsLine(control_path(settings.home_path).parent)
         app = replace(app, queries=self.queries, vectors=self.vectors, functions=self.functions)
-        self.meter = MeterLine(Meter(app.clock.now, app.clock.monotonic), control)
-        app = replace(app, meter=self.meter.meter)
+        self.spans, self.meter = measuring.open_lines(settings, app.clock, control)
+        app = replace(app, meter=self.meter.meter, tracer=self.spans and self.spans.tracer)
         report = Reporter()
         self.pipeline = pipeline = Pipeline(app, Router(services), RestJson(), partial(served, app), report)
         self.opened_vendors: VendorDoors | None = None
@@ -274,6 +272,8 @@ class Worker:
         """Begin to tell the supervisor what it wants to hear now and then."""
         self.resume_logs()
         self.telling.append(asyncio.create_task(self.meter.run(), name="meter"))
+        if self.spans is not None:
+            self.telling.append(asyncio.create_task(self.spans.run(), name="spans"))
         self.telling.append(asyncio.create_task(self.vault.uses.tell(), name="key uses"))
         self.telling.append(asyncio.create_task(self.seats.tell(self.supervisor.report), name="load"))
         if self.settings.file.server.workers > 1:
@@ -286,6 +286,8 @@ class Worker:
         for telling in self.telling:
             telling.cancel()
         await self.meter.tell()
+        if self.spans is not None:
+            await self.spans.tell()
         for provider in self.compiler.providers.values():
             await provider.close()
         await self.seats.close()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance import functions
 from tests.acceptance.customizing import (
     BASE,
     BUCKET,
@@ -43,6 +44,15 @@ PROMPTS = [
     }
     for pair in PAIRS[:4]
 ]
+
+
+def logged(number: int, team: str) -> dict[str, Any]:
+    """An invocation's record."""
+    said = {"output": {"message": {"role": "assistant", "content": [{"text": f"{number}."}]}}}
+    return {
+        "schemaType": "ModelInvocationLog", "operation": "Converse", "modelId": BASE, "requestMetadata": {"team": team},
+        "input": {"inputBodyJson": {"messages": PROMPTS[number]["messages"]}}, "output": {"outputBodyJson": said},
+    }  # fmt: skip
 
 
 class Here:
@@ -98,6 +108,41 @@ def test_a_grader(here: Here) -> None:
     assert 0 <= card["reward"] <= 1
 
 
+LENGTHS = """
+def handler(event, context):
+    if event[0]["metadata"].get("fails"):
+        raise ValueError("no taste today")
+    said = [one["messages"][-1] for one in event]
+    assert all(one["role"] == "assistant" for one in said)
+    scores = [1.0 if one["reference_answer"] in answer["content"] else 0.25 for one, answer in zip(event, said)]
+    return [{"id": one["id"], "aggregate_reward_score": score} for one, score in zip(event, scores)]
+"""
+
+
+def test_a_grader_of_ones_own(here: Here) -> None:
+    """A function scores what prompts of logs lead to; its failure and a role without the right are the job's."""
+    own = functions.make_role(here.server, "scoring")
+    arn = functions.make(here.server.client("lambda"), "scores", own, LENGTHS)["FunctionArn"]
+    hyper = {"epochCount": 1, "batchSize": 16, "trainingSamplePerPrompt": 2, "inferenceMaxTokens": 4}
+    config = {"rftConfig": {"graderConfig": {"lambdaGrader": {"lambdaArn": arn}}, "hyperParameters": hyper}}
+    given: dict[str, Any] = {"customizationType": "REINFORCEMENT_FINE_TUNING", "customizationConfig": config}
+    given["hyperParameters"] = {"loraRank": "4"}
+    asking = [{"messages": [{"role": "user", "content": one["prompt"]}], "reference_answer": "x"} for one in PAIRS]
+    may = document(json.loads(MAY_ALL)["Statement"][0], allow("lambda:InvokeFunction", arn))
+    scorer = role(here.server, "scorer", may)
+    upload(here.server, "asked/AWSLogs/a.json.gz", gzip.compress(lines([logged(0, "red"), logged(1, "red")])))
+    logs = {"invocationLogSource": {"s3Uri": f"s3://{BUCKET}/asked"}, "usePromptResponse": True}
+    job = here.done("scored", **given, roleArn=scorer, trainingDataConfig={"invocationLogsConfig": logs})
+    assert 0.25 <= here.card(job)["reward"] <= 1
+    failing = upload(here.server, "failing.jsonl", lines({**one, "fails": True} for one in asking))
+    made = here.bedrock.create_model_customization_job(**asked("unscored", scorer, failing, **given))
+    why = finished(here.bedrock, made["jobArn"])["failureMessage"]
+    assert why == f"The grader failed: the function {arn} failed 3 times in a row: ValueError: no taste today"
+    made = here.bedrock.create_model_customization_job(**asked("denied", here.role, here.train, **given))
+    why = finished(here.bedrock, made["jobArn"])["failureMessage"]
+    assert f"Could not validate InvokeFunction permissions of the role {here.role} on the grader {arn}" in why
+
+
 def test_a_teacher(here: Here) -> None:
     """Prompts without an answer are asked of the teacher, with the rights of the job's role; others keep theirs."""
     labelled = {
@@ -117,15 +162,7 @@ def test_a_teacher(here: Here) -> None:
 
 def test_invocation_logs(here: Here) -> None:
     """What the teacher said in logs, to requests with this metadata, is learned without asking again."""
-
-    def record(number: int, team: str) -> dict[str, Any]:
-        said = {"output": {"message": {"role": "assistant", "content": [{"text": f"{number}."}]}}}
-        return {
-            "schemaType": "ModelInvocationLog", "operation": "Converse", "modelId": BASE, "requestMetadata": {"team": team},
-            "input": {"inputBodyJson": {"messages": PROMPTS[number]["messages"]}}, "output": {"outputBodyJson": said},
-        }  # fmt: skip
-
-    records = [record(number, "red" if number == 3 else "blue") for number in range(4)]
+    records = [logged(number, "red" if number == 3 else "blue") for number in range(4)]
     upload(here.server, "logs/AWSLogs/a.json.gz", gzip.compress(lines(records)))
     logs = {
         "invocationLogSource": {"s3Uri": f"s3://{BUCKET}/logs"},

@@ -27,12 +27,19 @@ from tests.acceptance.customizing import (
     upload,
 )
 from tests.acceptance.importing import patient
+from tests.acceptance.metrics import client, minute, query
 from tests.acceptance.resources import FM, refused
 from tests.running import Running
 
 pytest.importorskip("torch")
 
 WELL = {"epochCount": "30", "batchSize": "8", "learningRate": "0.005", "loraRank": "8"}
+MEASURED = [
+    ("TrainingLoss", "SampleCount"),
+    ("TrainingLoss", "Minimum"),
+    ("TrainedTokenCount", "Sum"),
+    ("ValidationLoss", "SampleCount"),
+]
 TAGS = [{"key": "team", "value": "blue"}]
 DOOR = "Which colour has door 3?"
 OTHERS = [{**pair, "completion": f"{at} cats."} for at, pair in enumerate(PAIRS)]
@@ -89,6 +96,22 @@ def test_the_job_says_what_it_did(here: Tuned) -> None:
     assert (one["jobArn"], one["customModelArn"], one["endTime"]) == (here.arn, here.model, job["endTime"])
     assert bedrock.get_model_customization_job(jobIdentifier="doors")["jobArn"] == here.arn
     assert bedrock.list_tags_for_resource(resourceARN=here.arn)["tags"] == TAGS
+
+
+def test_its_metrics(here: Tuned) -> None:
+    """CloudWatch has the losses and tokens of every step, and the validations."""
+    told = client(here.server).get_metric_data(
+        MetricDataQueries=[
+            query(f"m{number}", "Craton/Customization", name, stat, 3600, JobName="doors")
+            for number, (name, stat) in enumerate(MEASURED)
+        ],
+        StartTime=minute(120),
+        EndTime=minute(-60),
+    )["MetricDataResults"]
+    steps, least, tokens, validations = (sum(one["Values"]) for one in told)
+    assert (steps, validations) == (30, 30)
+    assert least < 0.5
+    assert tokens > 30 * len(PAIRS)
 
 
 def test_what_it_left_in_the_bucket(here: Tuned) -> None:

@@ -109,10 +109,20 @@ def test_a_request_that_is_refused(here: Here, more: dict[str, Any], words: str)
         here.create(**more)
 
 
-def test_a_grader_of_ones_own_is_not_built(here: Here) -> None:
-    """Only the rules can be named; the message says which there are."""
-    config = {"rftConfig": {"graderConfig": {"lambdaGrader": {"lambdaArn": f"{GRADER}mine"}}}}
-    with refused("ValidationException", 400, "Lambda functions are not built yet.*craton-grader-exact-match"):
+@pytest.mark.parametrize(
+    ("grader", "words"),
+    [
+        (f"{GRADER}craton-grader-taste", "stand for rules: craton-grader-exact-match"),
+        (f"{GRADER}mine", "function:mine does not exist"),
+        (f"{GRADER}mine:live", "function:mine:live does not exist"),
+        (f"{GRADER}mine".replace("us-east-1", "eu-west-1"), "must be in the job's Region, us-east-1"),
+        ("mine", "Member must satisfy regular expression pattern"),
+    ],
+)
+def test_a_grader_that_is_not_there(here: Here, grader: str, words: str) -> None:
+    """Neither a rule nor a function: it is refused at once."""
+    config = {"rftConfig": {"graderConfig": {"lambdaGrader": {"lambdaArn": grader}}}}
+    with refused("ValidationException", 400, words):
         here.create(customizationType="REINFORCEMENT_FINE_TUNING", customizationConfig=config)
 
 

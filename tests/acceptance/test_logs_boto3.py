@@ -194,7 +194,7 @@ def test_rights_are_of_groups_and_streams(server: Running, logs: Any) -> None:
          "InvalidParameterException", "Cannot order by LastEventTime"),
         ("tag_resource", {"resourceArn": "arn:aws:logs:us-east-1:000000000000:log-group:no", "tags": {"a": "b"}},
          "ResourceNotFoundException", "log group"),
-        ("describe_queries", {}, "UnsupportedOperationException", "not implemented"),
+        ("describe_export_tasks", {}, "UnsupportedOperationException", "not implemented"),
     ],
 )  # fmt: skip
 def test_mistakes_are_told(logs: Any, operation: str, given: dict[str, Any], name: str, told: str) -> None:

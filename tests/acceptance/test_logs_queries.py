@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.acceptance.kms import of_user, refused
 from tests.running import Running
 
 _HOUR_S = 3600
@@ -96,9 +97,9 @@ def test_several_groups_are_one_query(logs: Any) -> None:
 def test_a_mistake_names_its_place(logs: Any) -> None:
     """MalformedQueryException has where the query stops to make sense."""
     filled(logs, "wrong", ["x"])
-    with pytest.raises(ClientError) as refused:
+    with pytest.raises(ClientError) as caught:
         asked(logs, "fields a | filter b ==== 3", "wrong")
-    error = refused.value.response
+    error = caught.value.response
     assert error["Error"]["Code"] == "MalformedQueryException"
     assert error["queryCompileError"]["location"] == {"startCharOffset": 22, "endCharOffset": 24}
 
@@ -114,9 +115,9 @@ def test_a_mistake_names_its_place(logs: Any) -> None:
 )
 def test_what_cannot_be_asked_is_refused(logs: Any, more: dict[str, Any], code: str) -> None:
     """Groups that are not there, two ways at once and other languages have AWS's errors."""
-    with pytest.raises(ClientError) as refused:
+    with pytest.raises(ClientError) as caught:
         logs.start_query(startTime=0, endTime=1, queryString="fields @message", **more)
-    assert refused.value.response["Error"]["Code"] == code
+    assert caught.value.response["Error"]["Code"] == code
 
 
 def test_an_endless_expression_is_cut_short(logs: Any) -> None:
@@ -142,3 +143,69 @@ def test_a_query_that_takes_too_long_ends_with_what_it_has(logs: Any) -> None:
     assert logs.get_query_results(queryId=query)["status"] == "Cancelled"
     with pytest.raises(ClientError, match="InvalidParameterException"):
         logs.stop_query(queryId=query)
+
+
+def test_rights_hold_for_every_group_of_a_query(server: Running, logs: Any) -> None:
+    """Who may query one group gets nothing of another, neither by asking nor from somebody else's query."""
+    for group in ("mine", "theirs"):
+        filled(logs, group, ["x"])
+    resource = "arn:aws:logs:*:*:log-group:mine:*"
+    actions = ["logs:StartQuery", "logs:GetQueryResults", "logs:StopQuery", "logs:GetLogRecord"]
+    user, _ = of_user(server, "asker", {"Effect": "Allow", "Action": actions, "Resource": resource}, service="logs")
+    found = asked(user, "fields @message", "mine")
+    assert [row["@message"] for row in rows(found)] == ["x"]
+    span = {"startTime": 0, "endTime": int(time.time()), "queryString": "fields @message"}
+    refused("AccessDeniedException", "StartQuery", user.start_query, logGroupNames=["mine", "theirs"], **span)
+    both = logs.start_query(logGroupNames=["mine", "theirs"], **span)["queryId"]
+    refused("AccessDeniedException", "GetQueryResults", user.get_query_results, queryId=both)
+    (row,) = rows(asked(logs, "fields @message", "theirs"))
+    refused("AccessDeniedException", "GetLogRecord", user.get_log_record, logRecordPointer=row["@ptr"])
+    refused("AccessDeniedException", "DescribeQueries", user.describe_queries)
+    refused("ResourceNotFoundException", "Query", logs.get_query_results, queryId="nothing")
+
+
+def test_queries_and_definitions_are_listed(logs: Any) -> None:
+    """DescribeQueries tells of those of a group; definitions are kept, changed, found by prefix and deleted."""
+    filled(logs, "listed", ["x"])
+    for number in range(3):
+        asked(logs, f"fields @message | limit {number + 1}", "listed")
+    pages = [logs.describe_queries(logGroupName="listed", maxResults=2)]
+    pages.append(logs.describe_queries(logGroupName="listed", maxResults=2, nextToken=pages[0]["nextToken"]))
+    found = [one["queryString"] for page in pages for one in page["queries"]]
+    assert found == [f"fields @message | limit {number}" for number in (3, 2, 1)]
+    assert logs.describe_queries(logGroupName="listed", status="Running")["queries"] == []
+    made = [
+        logs.put_query_definition(name=name, queryString="fields a", logGroupNames=["listed"])["queryDefinitionId"]
+        for name in ("team/b", "team/a", "other")
+    ]
+    logs.put_query_definition(name="team/c", queryString="fields b", queryDefinitionId=made[0])
+    kept = logs.describe_query_definitions(queryDefinitionNamePrefix="team/")["queryDefinitions"]
+    assert [(one["name"], one["queryString"]) for one in kept] == [("team/a", "fields a"), ("team/c", "fields b")]
+    assert logs.delete_query_definition(queryDefinitionId=made[0])["success"]
+    refused("ResourceNotFoundException", "definition", logs.delete_query_definition, queryDefinitionId=made[0])
+
+
+def test_fields_of_a_group_are_told(logs: Any) -> None:
+    """Members of recent events, with how many of the events have them."""
+    filled(logs, "fields", [{"a": 1, "b": {"c": 2}}, {"a": 1}, "text", {"a": 3}])
+    found = {one["name"]: one["percent"] for one in logs.get_log_group_fields(logGroupName="fields")["logGroupFields"]}
+    assert found == {"@ingestionTime": 100, "@log": 100, "@logStream": 100, "@message": 100, "@timestamp": 100,
+                     "a": 75, "b.c": 25}  # fmt: skip
+
+
+def test_a_page_of_results_leads_to_the_next(logs: Any) -> None:
+    """maxItems and nextToken walk through the rows of a query that has ended."""
+    filled(logs, "paged", [str(number) for number in range(7)])
+    query = logs.start_query(
+        logGroupName="paged", startTime=0, endTime=int(time.time()) + 1, queryString="fields @message | sort @message"
+    )["queryId"]
+    ended(logs, query)
+    found: list[str] = []
+    more: dict[str, str] = {}
+    while True:
+        page = logs.get_query_results(queryId=query, maxItems=3, **more)
+        found += [row[0]["value"] for row in page["results"]]
+        if "nextToken" not in page:
+            break
+        more = {"nextToken": page["nextToken"]}
+    assert found == [str(number) for number in range(7)]

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import msgspec
+from sqlalchemy import Connection, create_engine, select
 
 from craton.features.hosting import custom
 from craton.features.hosting import customization_job as rows
@@ -21,6 +22,7 @@ from craton.features.tuning import artifacts
 from craton.features.tuning.plan import Plan
 from craton.features.tuning.progress import Began, Event, Stepped
 from craton.infra.compute.weights_hash import weights_hash
+from craton.infra.series.metrics_tables import HOURS, METRICS, WRITERS
 from craton.infra.store.port import Resource
 from craton.workflows.customize import body as customize
 from craton.workflows.customize.training import Trained
@@ -35,6 +37,27 @@ MODEL = custom.model_arn("000000000000", "us-east-1", BASE, "modelmodel12")
 TRAIN = b'{"prompt": "a", "completion": "b"}\n' * 2
 
 
+class TunedRows(FakeRows):
+    """With the tables of metrics beside them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._engine = create_engine("sqlite://")
+        METRICS.metadata.create_all(self._engine, [METRICS, HOURS, WRITERS])
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        with self._engine.begin() as connection:
+            return work(connection)
+
+    def measured(self) -> dict[str, tuple[float, float]]:
+        """How many samples of each metric there are, and their sum."""
+        joined = METRICS.join(HOURS, HOURS.c.metric == METRICS.c.id)
+        found = select(METRICS.c.name, HOURS.c.samples, HOURS.c.total).select_from(joined)
+        return self.run(
+            lambda connection: {name: (samples, total) for name, samples, total in connection.execute(found)}
+        )
+
+
 class FakeTrainer:
     """Leaves what training leaves; `fails` says why it does not. A plan that changed between attempts is an error."""
 
@@ -44,14 +67,15 @@ class FakeTrainer:
     async def run(self, file: Path, plan: Plan) -> Trained:
         world = self._world
         world.perils.meet()
+        if world.status == rows.STOPPING:
+            return self._stopped(plan)
         assert file.read_bytes() == (world.plan or file.read_bytes())
         world.plan = file.read_bytes()
         assert Path(plan.train).read_bytes() == TRAIN
         self._told(Began(step=0, steps=2, weights=1, all_weights=2, settings=plan.settings))
         self._told(Stepped(step=0, epoch=0, loss=1.5, tokens=3, rate=0.1))
         if world.stops:
-            (Path(plan.work) / "checkpoint.pt").write_bytes(b"kept")
-            return Trained(stopped=True)
+            return self._stopped(plan)
         if world.fails:
             raise JobFailed(world.fails)
         out = Path(plan.out)
@@ -59,8 +83,26 @@ class FakeTrainer:
         (out / "adapter" / "adapter_model.safetensors").write_bytes(b"adapter")
         (out / artifacts.STEPS).write_text("step_number\n")
         artifacts.write_card(out, {"method": plan.method, "base_sha256": weights_hash(Path(plan.base))})
+        world.meanwhile()
         world.perils.meet()
         return Trained(training_loss=0.5)
+
+    def _stopped(self, plan: Plan) -> Trained:
+        (Path(plan.work) / "checkpoint.pt").write_bytes(b"kept")
+        return Trained(stopped=True)
+
+
+class Asking(Perils):
+    """Has the job asked to stop at a moment instead."""
+
+    def __init__(self, at: int, ask: Callable[[], None]) -> None:
+        super().__init__()
+        self._stop_at, self._ask = at, ask
+
+    def meet(self) -> None:
+        super().meet()
+        if self.met == self._stop_at:
+            self._ask()
 
 
 class World:
@@ -68,10 +110,11 @@ class World:
 
     def __init__(self, home: Path, train: bytes = TRAIN, **more: Any) -> None:
         home.mkdir(parents=True, exist_ok=True)
-        self.home, self.s3, self.rows, self.clock = home, FakeS3(), FakeRows(), FakeClock()
+        self.home, self.s3, self.rows, self.clock = home, FakeS3(), TunedRows(), FakeClock()
         self.steps: dict[str, bytes] = {}
         self.perils = Perils()
         self.plan, self.fails, self.stops = b"", "", False
+        self.meanwhile: Callable[[], None] = lambda: None
         self.s3.objects["train.jsonl"] = train
         given = {
             "base": BaseModel(id=BASE, local=BASE, context_tokens=2048), "type": "FINE_TUNING",
@@ -104,9 +147,15 @@ class World:
         found = (one for one in self.home.rglob("*") if one.is_file() and one.suffix != ".lock")
         return sorted(str(one.relative_to(self.home)) for one in found)
 
-    def run(self, *, die_at: int = 0) -> bool:
+    def stop(self) -> None:
+        """Somebody asks the job to stop; it is none that is over."""
+        row = self.rows.by_arn[ARN]
+        if row.status == rows.IN_PROGRESS:
+            self.rows.by_arn[ARN] = msgspec.structs.replace(row, status=rows.STOPPING)
+
+    def run(self, *, die_at: int = 0, stop_at: int = 0) -> bool:
         """A worker takes the job; whether it came to an end of it."""
-        self.perils = self.s3.perils = Perils(die_at)
+        self.perils = self.s3.perils = Asking(stop_at, self.stop) if stop_at else Perils(die_at)
         job: Any = FakeJob(self)
 
         async def live() -> None:
@@ -149,7 +198,8 @@ class FakeJob:
         return self.world.status == rows.STOPPING
 
     async def stop_asked(self) -> None:
-        await asyncio.Event().wait()
+        while not self.stopping:
+            await asyncio.sleep(0.001)
 
     async def row(self) -> Resource:
         return self.world.rows.by_arn[self.arn]

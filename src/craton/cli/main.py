@@ -27,6 +27,7 @@ COMMANDS = {
     "tls": "craton.cli.tls:tls",
     "secret": "craton.cli.secret:secret",
     "audit": "craton.cli.audit:audit",
+    "usage": "craton.cli.usage:usage",
     "blobs": "craton.cli.blobs:blobs",
     "operations": "craton.cli.operations:operations",
     "jobs": "craton.cli.jobs:jobs",

@@ -129,7 +129,7 @@ def prepare(call: Call, manner: Manner, request: ConverseRequest, *, streaming: 
     call.speaks = manner.speech.name
     settle(request)
     if resolved.router is not None:
-        resolved = run.routed(resolved, request, streaming=streaming)
+        call.resolved = resolved = run.routed(resolved, request, streaming=streaming)
     if manner.attune is not None:
         manner.attune(call, resolved, request)
     run.check(resolved, request, streaming=streaming)

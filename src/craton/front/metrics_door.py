@@ -102,6 +102,7 @@ class MetricsDoor:
         return Standing(
             totals=msgspec.msgpack.decode(known["totals"], type=list[Total]),
             lost=known["lost"],
+            spans=known["spans"],
             jobs=known["jobs"],
             workers=workers,
             targets=targets,

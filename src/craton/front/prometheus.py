@@ -24,12 +24,13 @@ _BOUNDS = [*(f"{bound / 1000:g}" for bound in BOUNDS_MS), "+Inf"]
 
 
 class Standing(msgspec.Struct, kw_only=True):
-    """How a server stands. `memory`: bytes by process; `delivery`: counts of log delivery by name; `deployments`: what
+    """How a server stands. `spans`: of traces, by what became of them; `memory`: bytes by process; `delivery`: counts of log delivery by name; `deployments`: what
     is served by replicas, as `models.status` has it.
     """
 
     totals: list[Total]
     lost: int = 0
+    spans: dict[str, int] = {}
     jobs: dict[str, int] = {}
     workers: dict[str, int] = {}
     targets: list[tuple[int, TargetRow]] = []
@@ -57,6 +58,7 @@ def text(standing: Standing) -> bytes:
     lines += family("craton_workers", "gauge", "HTTP workers that serve.", [("", len(standing.workers))])
     for name, about, label, numbered in (
         ("craton_jobs", "Runs of jobs by state.", "state", standing.jobs),
+        ("craton_spans", "Traced invocations by what became of their spans.", "outcome", standing.spans),
         (
             "craton_log_delivery",
             "Delivery of invocation logs: what waits, was lost, was delivered.",

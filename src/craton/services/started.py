@@ -13,6 +13,7 @@ import msgspec
 
 from craton.aws.wire.faults import conflict
 from craton.context import Call
+from craton.features.events import job_change
 from craton.infra.store.port import Page, Query, Resource, Transaction, made_before
 from craton.services import stored
 
@@ -44,6 +45,7 @@ async def keep(
         made = transaction.create(row)
         transaction.run(lambda connection: runs.enqueue(connection, made.arn, made.kind, row.created_at))
         also(transaction)
+        job_change.tell(transaction, None, made, row.created_at)
         return made
 
     with stored.faults(shown):
@@ -63,7 +65,8 @@ async def stop(call: Call, row: Resource, shown: str, *, running: Collection[str
         if found.status not in running:
             raise conflict(over.format(status=found.status))
         if found.status != stopping:
-            transaction.update(msgspec.structs.replace(found, status=stopping, updated_at=now))
+            made = transaction.update(msgspec.structs.replace(found, status=stopping, updated_at=now))
+            job_change.tell(transaction, found, made, now)
         transaction.run(lambda connection: runs.ask_stop(connection, row.arn))
 
     with stored.faults(shown):

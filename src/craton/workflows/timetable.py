@@ -30,6 +30,8 @@ TIMETABLE: tuple[Entry, ...] = (
     Entry("orphaned-blobs", 21_600.0, ("s3-bucket",), "craton.workflows.blobs:sweep_blobs"),
     Entry("log-retention", 3600.0, ("log-group",), "craton.workflows.log_retention:expire_events"),
     Entry("function-code", 3600.0, ("lambda-code",), "craton.workflows.function_code:sweep_code"),
+    Entry("alarms", 10.0, ("cloudwatch-alarm",), "craton.workflows.alarms.sweep:look_at_alarms"),
+    Entry("alarm-history", 21_600.0, ("cloudwatch-alarm",), "craton.workflows.alarms.sweep:forget_old"),
     Entry("ended-runs", 86_400.0, _ENDING, "craton.workflows.sweeps:sweep_runs"),
 )
 

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from craton.features.events import job_change
 from craton.infra.jobs.hold import Hold
 from craton.infra.jobs.runs import STEP_PURPOSE, bound
 from craton.infra.store.port import Reader, Resource, Transaction
@@ -131,7 +132,11 @@ class Job:
             if before is None:
                 raise JobFailed("The job was deleted.")
             after = change(before)
-            return before if after == before else transaction.update(after)
+            if after == before:
+                return before
+            made = transaction.update(after)
+            job_change.tell(transaction, before, made, self.tools.clock.now())
+            return made
 
         after = await self._hold.write(work)
         if before is not None and before.status != after.status:
@@ -195,7 +200,7 @@ async def mark_failed(job: Job, message: str) -> None:
 
 
 def announce(before: Resource, after: Resource) -> None:
-    """The one place where a job's change of state is told to others; the log is the only listener so far."""
+    """Say a job's change of state in the log. The bus of events hears of it in the transaction that makes it."""
     print(f"craton: jobs: {after.arn} is {after.status}, was {before.status}", file=sys.stderr, flush=True)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -12,6 +15,7 @@ from craton.features.hosting import custom
 from craton.features.hosting import customization_job as rows
 from craton.features.hosting.customization_job import BaseModel
 from craton.infra.store.port import Resource
+from craton.models.catalog.local import BOX
 from craton.workflows.customize.training import turn
 from craton.workflows.workflow import Later
 from tests.fakes.batches import NOW
@@ -53,6 +57,60 @@ def test_a_worker_that_dies_at_any_moment(tmp_path: Path) -> None:
         assert (world.status, world.left) == (rows.COMPLETED, PLACED), (moment, world.job.message)
         assert world.model == counted.model
         assert world.s3.objects == counted.s3.objects
+        assert world.rows.measured() == {"TrainingLoss": (1, 1.5), "TrainedTokenCount": (1, 3)}, moment
+
+
+def test_stop_at_any_moment(tmp_path: Path) -> None:
+    """The job is stopped and leaves no model and no file, or it was too late and the model is whole."""
+    counted = World(tmp_path / "whole")
+    assert counted.run()
+    ends = set()
+    for moment in range(1, counted.perils.met + 1):
+        world = World(tmp_path / str(moment))
+        assert world.run(stop_at=moment)
+        ends.add(world.status)
+        if world.status == rows.STOPPED:
+            assert (world.model, world.left) == (None, []), moment
+            assert not any("model_artifacts" in key for key in world.s3.objects), moment
+        else:
+            assert (world.status, world.model, world.left) == (rows.COMPLETED, counted.model, PLACED), moment
+    assert ends == {rows.STOPPED, rows.COMPLETED}
+
+
+def test_a_base_that_is_deleted_in_the_middle(tmp_path: Path) -> None:
+    """Or changed: an adapter of it is good for nothing, so none is left."""
+    changes: dict[str, Callable[[Path], None]] = {"is no longer on this server": removed, "are not those": altered}
+    for number, (words, change) in enumerate(changes.items()):
+        home = tmp_path / str(number)
+        whole = custom_base(home)
+        world = World(home, base=BaseModel(id=BASE, local=whole.arn, custom_arn=whole.arn))
+        world.rows.create(whole)
+        folder = custom.files_of(home, whole.id, "model")
+        world.meanwhile = partial(change, folder)
+        assert world.run()
+        assert (world.status, world.model) == (rows.FAILED, None)
+        assert words in (world.job.message or "")
+        assert [file for file in world.left if "basebasebase" not in file] == []
+
+
+def custom_base(home: Path) -> Resource:
+    """A custom model with weights of its own."""
+    arn = custom.model_arn("000000000000", "us-east-1", BASE, "basebasebase")
+    shutil.copytree(BOX / "chat-mini-v1", custom.files_of(home, "basebasebase", "model"))
+    body = msgspec.json.encode(custom.CustomModel(base=BaseModel(id=BASE, local=BASE), type="x", form="model"))
+    return Resource(
+        account="000000000000", region="us-east-1", kind=custom.KIND, id="basebasebase", arn=arn, name="whole",
+        created_at=NOW, updated_at=NOW, body=body,
+    )  # fmt: skip
+
+
+def removed(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def altered(folder: Path) -> None:
+    with (folder / "model.safetensors").open("ab") as file:
+        file.write(b"more")
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:

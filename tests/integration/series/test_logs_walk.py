@@ -26,6 +26,7 @@ MORE: dict[str, dict[str, Any]] = {
     "DescribeLogStreams": {"logGroupName": GROUP},
     "FilterLogEvents": {"logGroupName": GROUP},
     "GetLogEvents": {"logGroupName": GROUP},
+    "GetLogGroupFields": {"logGroupName": GROUP},
 }
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from craton.features.logs.patterns.sieve import sieve_of
 from craton.infra.cipher.port import KeyUnusable
 from craton.infra.cipher.rows import DISABLED, KeyBody, new_key
 from craton.infra.series import engine as engine_module
 from craton.infra.series import index, searchers
 from craton.infra.series.port import DAY_MS, Entry, NoSuchSeries, Point, SeriesExists, Space, Where
 from craton.infra.store.port import Resource
-from craton.features.logs.patterns.sieve import sieve_of
 from tests.integration.series.conftest import World
 
 ACCOUNT, REGION = "000000000000", "us-east-1"

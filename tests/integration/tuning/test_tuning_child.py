@@ -213,6 +213,46 @@ def test_what_cannot_be_trained_on(
     assert not Path(run.out).exists()
 
 
+def test_a_full_disk_at_a_checkpoint(plan: Callable[..., Plan], ran: Ran) -> None:
+    """The run fails with these words; with room again it goes on from the checkpoint before, to the same weights."""
+    whole, cut = plan(PAIRS, "whole", checkpoint_s=0.0), plan(PAIRS, "cut", checkpoint_s=0.0)
+    ran(whole)
+    work = Path(cut.work)
+    work.mkdir(parents=True)
+    partial = work / "checkpoint.pt.partial"
+    partial.symlink_to("/dev/full")
+    failed = ran(cut)[1][-1]
+    assert isinstance(failed, Failed)
+    assert (failed.kind, failed.why) == ("disk", "the checkpoint of step 1 cannot be written: the disk is full")
+    assert not Path(cut.out).exists()
+    with (work / "history.jsonl").open("ab") as file:
+        file.write(b'{"type": "step", "st')  # the full disk took half of a line as well
+    ran(cut)
+    assert tensors(Path(cut.out) / "adapter") == tensors(Path(whole.out) / "adapter")
+
+
+def test_a_full_disk_for_the_data(plan: Callable[..., Plan], ran: Ran) -> None:
+    """What is read of the files is laid down on the disk: the run says that there is no room for it."""
+    run = plan(PAIRS)
+    work = Path(run.work)
+    ran(run)
+    (laid,) = work.glob("training-*")
+    for file in laid.iterdir():
+        file.unlink()
+        if file.name != "read.json":
+            file.symlink_to("/dev/full")
+    failed = ran(run)[1][-1]
+    assert isinstance(failed, Failed)
+    assert (failed.kind, failed.why) == ("disk", "the training data cannot be laid down: the disk is full")
+
+
+def test_a_base_that_is_gone(plan: Callable[..., Plan], ran: Ran, tmp_path: Path) -> None:
+    """It was deleted while the job waited: the base is to blame, not the disk."""
+    failed = ran(msgspec.structs.replace(plan(PAIRS), base=str(tmp_path / "gone")))[1][-1]
+    assert isinstance(failed, Failed)
+    assert (failed.kind, failed.why) == ("base", "its files are no longer there")
+
+
 def test_a_base_that_cannot_be_trained(plan: Callable[..., Plan], ran: Ran, tmp_path: Path) -> None:
     """One without safetensors, told by name."""
     bare = tmp_path / "bare"

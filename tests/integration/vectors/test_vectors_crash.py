@@ -15,7 +15,10 @@ from craton.infra.vectors.port import Compare, Reach, Version
 from tests.integration.vectors.chunks import FORWARD, chunk, filled, ids, store
 from tests.integration.vectors.writing import SIZES, STEPS, steps
 
-KILLS = [*((step, 0.0) for step in STEPS), *(("finish", delay_ms) for delay_ms in (3.0, 10.0, 25.0, 50.0, 90.0))]
+KILLS = [
+    *((step, 0.0) for step in STEPS),
+    *(("finish", delay_ms) for delay_ms in (3.0, 10.0, 25.0, 50.0, 80.0, 100.0, 120.0, 140.0)),
+]
 
 
 async def _seen(folder: Path, version: Version) -> tuple[object, ...]:

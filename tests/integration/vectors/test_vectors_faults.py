@@ -11,6 +11,7 @@ import pytest
 
 from craton.infra.vectors.faults import faults
 from craton.infra.vectors.port import Gone, VectorsError
+from craton.infra.vectors.structures import Sizes
 from tests.integration.vectors.chunks import SHAPE, chunk, filled, ids, store
 
 # Files of this process can grow to 64 KiB and no further, as on a disk that is full.
@@ -82,10 +83,12 @@ def test_what_the_store_says_is_not_passed_on(said: str, kind: type[VectorsError
 
 
 def test_everything_is_for_the_owner_alone(tmp_path: Path) -> None:
-    """The folder that the store makes can be entered by nobody else."""
+    """No folder that the store makes can be entered, and no file read, by anybody else."""
 
     async def scenario() -> None:
-        await filled(store(tmp_path / "home" / "vectors"), chunk(1))
-        assert (tmp_path / "home" / "vectors").stat().st_mode & 0o777 == 0o700
+        await filled(store(tmp_path / "home" / "vectors", sizes=Sizes(indexed_from=1)), chunk(1))
+        made = [tmp_path / "home" / "vectors", *(tmp_path / "home" / "vectors").rglob("*")]
+        assert {path.stat().st_mode & 0o777 for path in made if path.is_dir()} == {0o700}
+        assert {path.stat().st_mode & 0o777 for path in made if path.is_file()} == {0o600}
 
     asyncio.run(scenario())

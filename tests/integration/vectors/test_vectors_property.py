@@ -48,7 +48,7 @@ _FILTERS: st.SearchStrategy[Filter] = st.recursive(
 
 @pytest.mark.parametrize(
     "sizes",
-    [Sizes(), Sizes(indexed_from=1), Sizes(attributes=4)],
+    [Sizes(), Sizes(indexed_from=1, few_bytes=0), Sizes(attributes=4)],
     ids=["looking at all", "with indices", "attributes without columns"],
 )
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -13,7 +13,7 @@ from craton.infra.vectors.port import Access, Compare, Found, Gone, Reach, Shape
 from craton.infra.vectors.structures import Sizes
 from tests.integration.vectors.chunks import DIMENSIONS, FORWARD, SHAPE, chunk, filled, ids, store, vector
 
-ALL_INDEXED = Sizes(indexed_from=1)
+ALL_INDEXED = Sizes(indexed_from=1, few_bytes=0)
 
 
 def test_a_chunk_comes_back_as_it_was_put(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def _entries(chance: random.Random) -> list[Entry]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("sizes", [Sizes(), Sizes(indexed_from=1)], ids=["looking at all", "with indices"])
+@pytest.mark.parametrize("sizes", [Sizes(), Sizes(indexed_from=1, few_bytes=0)], ids=["looking at all", "with indices"])
 def test_no_text_of_another_tenant(tmp_path: Path, sizes: Sizes) -> None:
     """In a thousand random searches, by vector, by words and by both, for names that nearly are another's."""
     chance = random.Random(7)

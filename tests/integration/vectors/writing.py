@@ -50,8 +50,7 @@ async def _until(folder: Path, visible: Version, last: str, delay_ms: float) -> 
     async for step, _ in steps(folder, visible):
         if step == last:
             threading.Timer(delay_ms / 1000, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
-            if step == "end":
-                await asyncio.sleep(5)
+    await asyncio.sleep(5)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from craton.workflows.customize.logs import line_of, passes
+from craton.workflows.customize.logs import line_of, passes, scored
 
 ASKED = [{"role": "user", "content": [{"text": "Hello"}]}]
 
@@ -71,3 +71,14 @@ def test_the_events_of_a_stream_are_put_together() -> None:
 def test_what_cannot_be_learned_from(more: dict[str, Any]) -> None:
     """Other operations, failures, bodies elsewhere, pictures, no answer, an answer begun by the caller."""
     assert line_of(record(**more), answers=True) is None
+
+
+def test_lines_for_reinforcement() -> None:
+    """Texts as graders read them; what was answered is the reference."""
+    blocks = [{"text": "Be"}, {"text": "kind."}]
+    asked: dict[str, Any] = {"system": blocks, "messages": [{"role": "user", "content": [{"text": "Hi"}]}]}
+    messages = [{"role": "system", "content": "Be\nkind."}, {"role": "user", "content": "Hi"}]
+    assert scored(asked) == {"messages": messages}
+    said = {"role": "assistant", "content": [{"text": "Hello"}]}
+    whole = {**asked, "messages": [*asked["messages"], said]}
+    assert scored(whole) == {"messages": messages, "reference_answer": "Hello"}

@@ -48,10 +48,12 @@ def used(given: int = 5, out: int = 7, read: int = 0, write: int = 0) -> Any:
 
 
 def call(name: str = "Converse", model: str = "m", *, resolved: Any = True, **more: Any) -> Any:
-    given = {"started_at": 100.0, "images": 0, "used": used(), "named": model, "region": "r", **more}
+    given = {"started_at": 100.0, "images": 0, "used": used(), "named": model, "region": "r", "metadata": None, **more}
+    reached = SimpleNamespace(route=SimpleNamespace(model_id=model), resources=(f"arn:m/{model}",))
     return SimpleNamespace(
-        operation=SimpleNamespace(name=name), caller=SimpleNamespace(account="1"), resolved=resolved, **given
-    )
+        operation=SimpleNamespace(name=name), caller=SimpleNamespace(account="1", arn="arn:user/ann"),
+        resolved=reached if resolved else None, resource_tags=lambda _arn: {}, **given,
+    )  # fmt: skip
 
 
 @pytest.fixture

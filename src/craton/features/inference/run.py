@@ -73,9 +73,11 @@ def attempt(call: Call, resolved: Resolved, target: Target, ledger: Ledger, time
     if whole_s:
         deadline = min(deadline, call.started_at + whole_s)
     most, family = resolved.route.max_output_tokens, resolved.route.schema
+    tracer = call.app.tracer
     return Attempt(
-        target.model, ledger, deadline, call.request_id, most, target.quirks, call.speaks, family, call.headers
-    )
+        target.model, ledger, deadline, call.request_id, most, target.quirks, call.speaks, family, call.headers,
+        () if tracer is None else tracer.carried(call),
+    )  # fmt: skip
 
 
 def ledger_of(call: Call) -> Ledger:
@@ -113,6 +115,7 @@ async def converse(call: Call, resolved: Resolved, request: ConverseRequest, *, 
         reply = await (target.provider.converse(request, tried) if plain else answered(call, target, request, tried))
         return reply, target, ledger
 
+    call.metadata = request.request_metadata
     quota = call.app.quota
     with NOTHING if quota is None else await quota.hold(call, resolved, request) as held:
         reply, target, ledger = await balance.first_answer(resolved.route, ask, call, request.service_tier)
@@ -155,6 +158,7 @@ async def converse_stream(
     def start(target: Target) -> balance.Opening[StreamEvent]:
         return asked(call, target, resolved, request, plain=plain)
 
+    call.metadata = request.request_metadata
     quota = call.app.quota
     with NOTHING if quota is None else await quota.hold(call, resolved, request) as held:
         opened = await balance.first_stream(resolved.route, start, call, request.service_tier)

@@ -1,17 +1,20 @@
 """Counts what a worker serves, on the way of every invocation: a few additions, and nothing that waits.
 
-Owns which operations count, as what a failure counts, and which minute an invocation belongs to: that in which it ended.
+Owns which operations count, as what a failure counts, for which use, and which minute an invocation belongs to: that in
+which it ended.
 It must not know where counts go: `take` gives away what there is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+
+import msgspec
 
 from craton.aws.wire.faults import Fault
 from craton.context import Call
-from craton.features.metering.record import Record, Row
+from craton.features.metering.record import NOBODYS, Record, Row, Use
 
 METERED = frozenset({"Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream"})
 MINUTE_S = 60
@@ -19,8 +22,12 @@ _THROTTLED = "ThrottlingException"
 # ModelErrorException and its kin have statuses of the caller's faults, and are none.
 _MODELS = "Model"
 
-Key = tuple[str, str, str]
-"""Account, region, model as it was named."""
+MOST_USES = 2000
+"""Uses that are told apart at a time; what comes beyond is counted under the model alone."""
+_BEFORE = ("inference-profile/", "prompt-router/")
+
+Key = tuple[str, str, str, str, str, tuple[tuple[str, str], ...] | None]
+"""Account, region, model as it was named, the caller's ARN, the id of the model behind the name, metadata."""
 
 
 class Meter:
@@ -29,7 +36,7 @@ class Meter:
     def __init__(self, now: Callable[[], datetime], monotonic: Callable[[], float]) -> None:
         self._now = now
         self._monotonic = monotonic
-        self._records: dict[Key, Record] = {}
+        self._rows: dict[Key, Row] = {}
         self._minute_s = 0
         self._ends = 0.0  # of the minute, by the monotonic clock
         self._ended: list[Row] = []
@@ -90,16 +97,32 @@ class Meter:
         return rows
 
     def forget(self) -> None:
-        self._records, self._ended = {}, []
+        self._rows, self._ended = {}, []
 
     def _record(self, call: Call, now: float) -> Record:
         if now >= self._ends:
             self._turn(now)
-        key = (call.caller.account, call.region, call.named)
-        record = self._records.get(key)
-        if record is None:
-            record = self._records[key] = Record()
-        return record
+        metadata, caller = call.metadata, call.caller
+        key: Key = (
+            caller.account, call.region, call.named, caller.arn, call.resolved.route.model_id,
+            None if metadata is None else tuple(sorted(metadata.items())),
+        )  # fmt: skip
+        row = self._rows.get(key)
+        return self._begin(call, key) if row is None else row.record
+
+    def _begin(self, call: Call, key: Key) -> Record:
+        """The record of a use that was not met since counts were last taken."""
+        account, region, named, principal, served, metadata = key
+        if len(self._rows) < MOST_USES:
+            first = call.resolved.resources[0]
+            profile = first if any(kind in first for kind in _BEFORE) else ""
+            use = Use(principal, served, profile, written(call.resource_tags(first)), written(dict(metadata or ())))
+        else:
+            use, key = NOBODYS, (account, region, named, "", "", None)
+            if key in self._rows:
+                return self._rows[key].record
+        row = self._rows[key] = Row(self._minute_s, account, region, named, Record(), use)
+        return row.record
 
     def _turn(self, now: float) -> None:
         """A new minute has begun by the wall clock."""
@@ -109,5 +132,10 @@ class Meter:
         self._ends = now + self._minute_s + MINUTE_S - wall_s
 
     def _end(self) -> None:
-        self._ended += [Row(self._minute_s, *key, record) for key, record in self._records.items()]
-        self._records = {}
+        self._ended += self._rows.values()
+        self._rows = {}
+
+
+def written(pairs: Mapping[str, str]) -> str:
+    """Pairs as text that is the same for the same pairs."""
+    return msgspec.json.encode(sorted(pairs.items())).decode() if pairs else ""

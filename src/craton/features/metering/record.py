@@ -1,4 +1,4 @@
-"""What is counted of the invocations of one model, by one account in one region, in one minute.
+"""What is counted of the invocations of one model, by one account in one region, for one use, in one minute.
 
 Owns the record, which travels from workers to the supervisor, and how two become one. Latencies and tokens are kept as
 how often each number was found, so nothing is lost on the way. Pure.
@@ -32,6 +32,24 @@ COUNTS = ("invocations", "client_errors", "server_errors", "throttles", "images"
 SPREADS = ("latency_ms", "first_ms", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 
 
+class Use(msgspec.Struct, frozen=True, array_like=True):
+    """For whom and with what a model was invoked, beside how it was named.
+
+    `principal`: the caller's ARN; `served`: the id of the model behind the name; `profile`: the ARN of the inference
+    profile or prompt router that was named, "" without; `tags` of that or of the hosted model, and the request's
+    `metadata`: pairs in order of their keys, as JSON, "" for none.
+    """
+
+    principal: str = ""
+    served: str = ""
+    profile: str = ""
+    tags: str = ""
+    metadata: str = ""
+
+
+NOBODYS = Use()
+
+
 class Row(msgspec.Struct, frozen=True, array_like=True):
     """A record with what it is of. `minute_s` is when the minute begins, in seconds since 1970."""
 
@@ -40,6 +58,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     region: str
     model: str
     record: Record
+    use: Use = NOBODYS
 
 
 def add(into: Record, more: Record) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from craton.features.metering.record import Record, Row, Tallied
+from craton.features.metering.record import Record, Row, Tallied, add
 from craton.infra.series.metrics_index import Metric, Sample
 from craton.infra.series.metrics_summary import Summary, merged, of_values
 
@@ -38,7 +38,7 @@ def samples_of(rows: Iterable[Row]) -> list[Sample]:
     """The samples of rows, those of one account, region and minute also together."""
     together: dict[tuple[int, str, str], dict[tuple[str, str], list[Summary]]] = {}
     found: list[Sample] = []
-    for row in rows:
+    for row in by_model(rows):
         whole = together.setdefault((row.minute_s, row.account, row.region), {})
         for name, unit, summary in summaries(row.record):
             metric = Metric(row.account, row.region, NAMESPACE, name, ((MODEL, row.model),), unit)
@@ -48,6 +48,17 @@ def samples_of(rows: Iterable[Row]) -> list[Sample]:
         for (name, unit), parts in by_name.items():
             found.append(Sample(Metric(account, region, NAMESPACE, name, (), unit), minute_s, merged(parts)))
     return found
+
+
+def by_model(rows: Iterable[Row]) -> list[Row]:
+    """The same, whatever each use was for: the metrics know accounts, regions and models."""
+    found: dict[tuple[int, str, str, str], Row] = {}
+    for row in rows:
+        key = (row.minute_s, row.account, row.region, row.model)
+        if key not in found:
+            found[key] = Row(*key, Record())
+        add(found[key].record, row.record)
+    return list(found.values())
 
 
 def summaries(record: Record) -> Iterator[tuple[str, str, Summary]]:

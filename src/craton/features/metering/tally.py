@@ -1,8 +1,8 @@
 """The supervisor's tally: what all workers counted, kept in the store every few seconds.
 
-Owns the methods `metrics.add`, by which workers tell, and `metrics.read`, the totals since the server began; when counts
-are kept; and the age at which metrics grow coarser and are given up. A batch has a number under which the store keeps it
-once, so an hour's sum is what was served. What was counted and not kept yet is lost when the machine ends: some seconds.
+Owns the methods `metrics.add`, by which workers tell, `metrics.read`, the totals since the server began, and
+`metrics.keep`; when counts are kept, as metrics and as usage; and the age at which metrics grow coarser and both are given
+up. A batch has a number under which the store keeps it once, so an hour's sum is what was served. What was counted and not kept yet is lost when the machine ends: some seconds.
 It must not know how metrics are kept, nor what Prometheus reads.
 """
 
@@ -15,15 +15,18 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from craton.features.metering.record import Record, Row, add
+from craton.features.metering.record import NOBODYS, Record, Row, Use, add
 from craton.features.metering.totals import Totals
 from craton.infra.control.server import Call, Methods
 from craton.infra.control.wire import ControlFault
 from craton.infra.store.port import Store, StoreError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 KEEP_EVERY_S = 5.0
 SWEEP_EVERY_S = 3600.0
@@ -31,12 +34,15 @@ DAY_S = 86_400
 # Older than so many days → steps of so many seconds. Minutes outlive the two weeks in which samples may come late.
 THINNING = ((15, 300), (63, 3600))
 KEEP_DAYS = 90
+USAGE_KEEP_DAYS = 400
 _THIN_AT_ONCE = 200
 _KEEP_AT_ONCE = 100
 _MOST_WAITING = 50_000
+# While so much waits, uses are told apart no more.
+_MOST_USES = 25_000
 
 Ask = Callable[[Callable[[Store], Any]], Awaitable[Any]]
-Key = tuple[int, str, str, str]
+Key = tuple[int, str, str, str, Use]
 
 
 class Tally:
@@ -45,6 +51,7 @@ class Tally:
     def __init__(self, ask: Ask, exists: Callable[[], bool]) -> None:
         self.totals = Totals()
         self.lost = 0
+        self.spans: Callable[[], dict[str, int]] = dict  # what became of spans, where there are traces
         self._ask = ask
         self._exists = exists
         self._waiting: dict[Key, Record] = {}
@@ -58,7 +65,7 @@ class Tally:
 
     @property
     def methods(self) -> Methods:
-        return {"metrics.add": self._add, "metrics.read": self._read}
+        return {"metrics.add": self._add, "metrics.read": self._read, "metrics.keep": self._keep_now}
 
     async def run(self) -> None:
         """Keep what there is, now and then, until it is cancelled."""
@@ -75,7 +82,7 @@ class Tally:
             while self._batch or self._waiting:
                 if not self._batch:
                     keys = list(islice(self._waiting, _KEEP_AT_ONCE))
-                    self._batch = [Row(*key, self._waiting.pop(key)) for key in keys]
+                    self._batch = [Row(*key[:4], self._waiting.pop(key), key[4]) for key in keys]
                     self._number += 1
                 try:
                     await self._ask(partial(kept, self._writer, self._number, self._batch))
@@ -117,7 +124,8 @@ class Tally:
             self._wait(row)
 
     def _wait(self, row: Row) -> None:
-        key = (row.minute_s, row.account, row.region, row.model)
+        use = row.use if len(self._waiting) < _MOST_USES else NOBODYS
+        key = (row.minute_s, row.account, row.region, row.model, use)
         found = self._waiting.get(key)
         if found is None:
             if len(self._waiting) >= _MOST_WAITING:
@@ -132,7 +140,14 @@ class Tally:
         self._heard = {pid: number for pid, number in self._heard.items() if pid in alive}
         jobs = await self._ask(job_states) if self._exists() else {}
         workers = {str(peer.index): peer.pid for peer in call.server.peers if peer.role == "worker"}
-        return {"totals": msgspec.msgpack.encode(self.totals.rows), "lost": self.lost, "jobs": jobs, "workers": workers}
+        return {
+            "totals": msgspec.msgpack.encode(self.totals.rows), "lost": self.lost, "jobs": jobs, "workers": workers,
+            "spans": self.spans(),
+        }  # fmt: skip
+
+    async def _keep_now(self, _call: Call) -> None:
+        """`{}` → None once what was told is in the store, if that can be reached: for who reads usage there."""
+        await self.keep()
 
     def _complain(self, error: StoreError) -> None:
         if not self._complained:
@@ -144,12 +159,18 @@ class Tally:
 
 
 def kept(writer: str, number: int, rows: list[Row], store: Store) -> None:
+    from craton.features.metering import usage
     from craton.features.metering.samples import samples_of
     from craton.infra.series.metrics_index import add_once
 
     samples, now_s = samples_of(rows), int(time.time())
+
+    def keep(connection: Connection) -> None:
+        if add_once(connection, writer, number, samples, now_s):
+            usage.add(connection, rows)
+
     with store.transaction() as transaction:
-        transaction.run(lambda connection: add_once(connection, writer, number, samples, now_s))
+        transaction.run(keep)
 
 
 def thinned(before_s: int, step_s: int, store: Store) -> int:
@@ -160,10 +181,12 @@ def thinned(before_s: int, step_s: int, store: Store) -> int:
 
 
 def expired(now_s: int, store: Store) -> None:
+    from craton.features.metering import usage
     from craton.infra.series.metrics_index import expire
 
     with store.transaction() as transaction:
         transaction.run(lambda connection: expire(connection, now_s - KEEP_DAYS * DAY_S, now_s - DAY_S))
+        transaction.run(lambda connection: usage.expire(connection, now_s - USAGE_KEEP_DAYS * DAY_S))
 
 
 def job_states(store: Store) -> dict[str, int]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from craton.features.tuning.plan import FORMS, Plan
-from craton.features.tuning.progress import Began, Done, Failed, TuningFault, tell
+from craton.features.tuning.progress import Abandoned, Began, Done, Failed, TuningFault, tell
 
 if TYPE_CHECKING:
     from craton.features.tuning.files import Data
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from craton.features.tuning.weights import Learner
 
 STOPPED = 128 + signal.SIGTERM
+GONE = "its files are no longer there"
 
 
 def main() -> int:
@@ -41,7 +42,8 @@ def main() -> int:
     except MemoryError:
         tell(Failed(kind="memory", why=_out_of_memory(plan)))
     except OSError as fault:
-        tell(Failed(kind="disk", why=f"{fault.strerror or fault}"))
+        gone = not Path(plan.base).is_dir()
+        tell(Failed(kind="base", why=GONE) if gone else Failed(kind="disk", why=f"{fault.strerror or fault}"))
     except RuntimeError as fault:
         if "memory" not in str(fault):
             raise
@@ -55,6 +57,8 @@ def carry_out(plan: Plan, stopping: list[int]) -> int:
     from craton.features.tuning.weights import base_hash
 
     base, work = Path(plan.base), Path(plan.work)
+    if not base.is_dir():
+        raise TuningFault("base", GONE)
     work.mkdir(parents=True, exist_ok=True, mode=0o700)
     whole = msgspec.json.encode(plan) + base_hash(base).encode()
     key = hashlib.sha256(whole).hexdigest()
@@ -63,12 +67,22 @@ def carry_out(plan: Plan, stopping: list[int]) -> int:
     train = open_file(plan, key, "training", Path(plan.train), forms)
     checked = open_file(plan, key, "validation", Path(plan.validation), forms) if plan.validation else None
     loop = _prepared(plan, key, train, checked)
-    early = loop.run(lambda: bool(stopping))
+    early = _ran(loop, stopping)
     loop.keep()
     if stopping:
         return STOPPED
     _finish(plan, loop, early=early)
     return 0
+
+
+def _ran(loop: Loop, stopping: list[int]) -> bool:
+    """Train; whether it ended early. A step that nobody scores any more is not taken."""
+    try:
+        return loop.run(lambda: bool(stopping))
+    except Abandoned:
+        if stopping:
+            return False
+        raise TuningFault("grader", "it is gone") from None
 
 
 def _prepared(plan: Plan, key: str, train: Data, checked: Data | None) -> Loop:
@@ -81,8 +95,8 @@ def _prepared(plan: Plan, key: str, train: Data, checked: Data | None) -> Loop:
     objective = _objective(plan, learner, train)
     loop = Loop(plan, key, learner, objective, _objective(plan, learner, checked) if checked is not None else None)
     trained, all_weights = learner.counts
-    step, steps = loop.progress.step, loop.steps
-    tell(Began(step=step, steps=steps, weights=trained, all_weights=all_weights, settings=plan.settings))
+    step, steps, tokens = loop.progress.step, loop.steps, loop.progress.tokens
+    tell(Began(step=step, steps=steps, weights=trained, all_weights=all_weights, settings=plan.settings, tokens=tokens))
     return loop
 
 

@@ -1,9 +1,8 @@
 """How good an answer is, from 0 to 1: by a rule, or by whoever stands at the other end of the process's pipes.
 
 Rules are named in place of a Lambda function (`Grading.rule`); their parameters are keys of the record. A grader of
-somebody's own is asked through `progress.Asked` and answers a line on standard input; the form of both is that of
-Bedrock's reward functions: a list of `{"id", "messages", "metadata", "reference_answer"}`, and a list of `{"id",
-"aggregate_reward_score"}`.
+somebody's own is asked through `progress.Asked`, several times side by side, and answers by `progress.Graded`. Items
+have the form of Bedrock's reward functions: `{"id", "messages", "metadata", "reference_answer"}`.
 """
 
 from __future__ import annotations
@@ -11,24 +10,25 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
-from craton.features.tuning.progress import Asked, TuningFault, tell
+from craton.features.tuning.progress import Abandoned, Asked, Graded, TuningFault, tell
 from craton.features.tuning.records import Record
 
 OWN = "own"
 """The rule of a grader outside."""
+GRADER = "craton-grader-"
+"""What the name of a function begins with that stands for a rule."""
 
 
-class _Score(msgspec.Struct):
-    id: str
-    aggregate_reward_score: float
-
-
-_SCORES = msgspec.json.Decoder(list[_Score])
+BATCH, BATCH_BYTES = 32, 1 << 20
+"""How many items go together at most; a larger item goes alone."""
+ITEM_BYTES = 6_000_000
+"""What a function takes at once is a little more. Source: Lambda quotas, "Invocation payload", 6 MB."""
+_GRADED = msgspec.json.Decoder(Graded)
 
 
 def exact_match(answer: str, record: Record) -> float:
@@ -85,15 +85,45 @@ def check(record: Record, rule: str) -> str:
 
 
 def scores(rule: str, answers: Sequence[tuple[Record, str]]) -> list[float]:
-    """A score for each answer. Raises TuningFault where a grader outside answers nothing that can be used."""
+    """A score for each answer. Raises TuningFault where a grader outside gives none, Abandoned where it is gone."""
     if rule != OWN:
         return [RULES[rule](answer, record) for record, answer in answers]
-    tell(Asked(items=[_item(number, record, answer) for number, (record, answer) in enumerate(answers)]))
+    batches = list(batched(_item(number, record, answer) for number, (record, answer) in enumerate(answers)))
+    for items in batches:
+        tell(Asked(items=items))
+    found: dict[str, float] = {}
+    for _ in batches:
+        found |= _heard()
     try:
-        found = {score.id: score.aggregate_reward_score for score in _SCORES.decode(sys.stdin.buffer.readline())}
         return [min(1.0, max(0.0, found[str(number)])) for number in range(len(answers))]
-    except (msgspec.DecodeError, KeyError) as fault:
-        raise TuningFault("grader", f"the grader's answer cannot be used: {fault}") from fault
+    except KeyError as fault:
+        raise TuningFault("grader", f"it gave no score for the answer {fault}") from fault
+
+
+def batched(items: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Items as they go together. Raises TuningFault for one that is too large for any grader."""
+    batch, size = list[dict[str, Any]](), 0
+    for item in items:
+        length = len(msgspec.json.encode(item))
+        if length > ITEM_BYTES:
+            raise TuningFault("grader", f"a prompt with its answer has {length} bytes; it may have {ITEM_BYTES}")
+        if batch and (len(batch) == BATCH or size + length > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += length
+    if batch:
+        yield batch
+
+
+def _heard() -> dict[str, float]:
+    line = sys.stdin.buffer.readline()
+    if not line:
+        raise Abandoned
+    graded = _GRADED.decode(line)
+    if graded.why:
+        raise TuningFault("grader", graded.why)
+    return graded.scores
 
 
 def _item(number: int, record: Record, answer: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -147,11 +148,16 @@ class History:
 
     def begin(self, step: int) -> None:
         """Take up what was noted before `step`; what came after it is taken again."""
-        lines = self._path.read_bytes().splitlines() if self._path.is_file() else []
-        found = [msgspec.json.decode(line, type=Stepped | Validated) for line in lines]
+        found = list(self._found())
         # A step is numbered from 0; a validation by the steps before it.
         self.events = [each for each in found if (each.step < step if isinstance(each, Stepped) else each.step <= step)]
         self._path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in self.events))
+
+    def _found(self) -> Iterator[Stepped | Validated]:
+        """What was noted; a line that was cut, by a full disk say, is of steps that no checkpoint counts."""
+        for line in self._path.read_bytes().splitlines() if self._path.is_file() else []:
+            with suppress(msgspec.DecodeError):
+                yield msgspec.json.decode(line, type=Stepped | Validated)
 
     def add(self, event: Stepped | Validated) -> None:
         self.events.append(event)

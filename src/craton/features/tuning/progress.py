@@ -28,17 +28,21 @@ class Read(msgspec.Struct, tag="read", frozen=True, kw_only=True):
 
 
 class Began(msgspec.Struct, tag="began", frozen=True, kw_only=True):
-    """Training begins, or goes on at `step` of `steps`, with these settings; `weights` are being trained."""
+    """Training begins, or goes on at `step` of `steps`, after so many `tokens`; `weights` are being trained."""
 
     step: int
     steps: int
     weights: int
     all_weights: int
     settings: Settings
+    tokens: int = 0
 
 
 class Stepped(msgspec.Struct, tag="step", frozen=True, kw_only=True):
-    """A step was taken. `loss` is per learned token, or what the method lowers; `reward` is of reinforcement."""
+    """A step was taken. `loss` is per learned token, or what the method lowers; `reward` is of reinforcement.
+
+    `tokens` are those of all steps so far.
+    """
 
     step: int
     epoch: int
@@ -63,9 +67,19 @@ class Kept(msgspec.Struct, tag="checkpoint", frozen=True, kw_only=True):
 
 
 class Asked(msgspec.Struct, tag="grade", frozen=True, kw_only=True):
-    """Answers that a grader outside is to score: one line on standard input, see `grading`."""
+    """Answers that a grader outside is to score, no more than one asking may bear; see `grading`.
+
+    Each is answered by a `Graded`, one line on standard input, in any order.
+    """
 
     items: list[dict[str, Any]]
+
+
+class Graded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Scores by the ids of items; or why there are none."""
+
+    scores: dict[str, float] = {}
+    why: str = ""
 
 
 class Done(msgspec.Struct, tag="done", frozen=True, kw_only=True):
@@ -107,6 +121,10 @@ def heard(line: bytes) -> Event | None:
     except msgspec.DecodeError:
         return None
     return event
+
+
+class Abandoned(Exception):
+    """Nobody will answer what was asked: standard input has ended."""
 
 
 class TuningFault(Exception):

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, Table, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, case, delete, exists, func, insert, select, update
 
 from craton.infra.jobs.rows import is_due, raise_stamp
 from craton.infra.jobs.runs import (
@@ -193,11 +193,16 @@ def show(connection: Connection, shown: Mapping[str, Progress], owner: str) -> N
 
 
 def put_back(
-    connection: Connection, arn: str, owner: str, due: datetime, *, error: str | None = None, counts: bool = True
-) -> None:
-    """Let a run go, to be taken again when it is due; an `error` is kept, and `counts` as a failure. Raises LeaseLost."""
+    connection: Connection, arn: str, owner: str, due: datetime, *, error: str | None = None, counts: bool = True,
+    wait_s: float = 0.0,
+) -> None:  # fmt: skip
+    """Let a run go, to be taken again when it is due, `wait_s` from now; an `error` is kept, and `counts` as a failure.
+
+    One that was asked for once more meanwhile is due at once. Raises LeaseLost.
+    """
     check(connection, arn, owner)
-    changes = {"state": WAITING, "owner": "", "due_at": microseconds(due), "woken": 0}
+    changes = {"state": WAITING, "owner": "", "due_at": case((_RUN.woken > 0, 0), else_=microseconds(due)), "woken": 0,
+               "patience": int((PATIENCE_S + wait_s) * _SECOND)}  # fmt: skip
     if error is not None:
         changes |= {"failures": _RUN.failures + int(counts), "error": error[:1000]}
     connection.execute(update(RUNS).where(_RUN.arn == arn).values(changes))

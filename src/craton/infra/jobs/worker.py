@@ -232,7 +232,8 @@ class Worker:
                 return
             after_s = pause_s(hold.run.failures) if outcome.after_s is None else outcome.after_s
             due = now + timedelta(seconds=after_s)
-            transaction.run(lambda c: lease.put_back(c, arn, owner, due, error=outcome.reason, counts=outcome.counts))
+            transaction.run(lambda c: lease.put_back(
+                c, arn, owner, due, error=outcome.reason, counts=outcome.counts, wait_s=after_s))  # fmt: skip
 
         await self._persist(work)
 

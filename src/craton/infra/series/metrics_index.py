@@ -112,19 +112,20 @@ def add(connection: Connection, samples: Sequence[Sample], *, bounded: bool = Tr
         _add(connection, {ident: by_id[ident] for ident in some})
 
 
-def add_once(connection: Connection, writer: str, number: int, samples: Sequence[Sample], now_s: int) -> None:
+def add_once(connection: Connection, writer: str, number: int, samples: Sequence[Sample], now_s: int) -> bool:
     """The server's own, whose number nothing bounds: the batch `number` of a writer, which counts them up.
 
-    One that is kept already is not kept again.
+    One that is kept already is not kept again; the answer is whether it was new.
     """
     kept = connection.execute(select(WRITERS.c.number).where(WRITERS.c.name == writer)).scalar_one_or_none()
     if kept is not None and kept >= number:
-        return
+        return False
     add(connection, samples, bounded=False)
     if kept is None:
         connection.execute(insert(WRITERS).values(name=writer, number=number, at_s=now_s))
     else:
         connection.execute(update(WRITERS).where(WRITERS.c.name == writer).values(number=number, at_s=now_s))
+    return True
 
 
 def _make_room(connection: Connection, by_id: dict[bytes, list[Sample]]) -> None:

@@ -297,6 +297,46 @@ MIGRATIONS: tuple[Migration, ...] = (
             PRIMARY KEY (space, lane, batch)
         )""",
     ),
+    (
+        # What happened to alarms (features.metrics.alarms.history).
+        """CREATE TABLE alarm_history (
+            id {text} NOT NULL PRIMARY KEY,
+            account {text} NOT NULL,
+            region {text} NOT NULL,
+            alarm {text} NOT NULL,
+            type {text} NOT NULL,
+            kind {text} NOT NULL,
+            at BIGINT NOT NULL,
+            about {blob} NOT NULL
+        )""",
+        "CREATE INDEX alarm_history_by_time ON alarm_history (account, region, at, id)",
+        "CREATE INDEX alarm_history_by_alarm ON alarm_history (account, region, alarm, at, id)",
+    ),
+    (
+        # What was used of models, by hour, by whom and for what (features.metering.usage).
+        """CREATE TABLE usage_hours (
+            hour BIGINT NOT NULL,
+            id {blob} NOT NULL,
+            account {text} NOT NULL,
+            region {text} NOT NULL,
+            model {text} NOT NULL,
+            principal {text} NOT NULL,
+            served {text} NOT NULL,
+            profile {text} NOT NULL,
+            tags {text} NOT NULL,
+            metadata {text} NOT NULL,
+            invocations BIGINT NOT NULL,
+            errors BIGINT NOT NULL,
+            throttles BIGINT NOT NULL,
+            images BIGINT NOT NULL,
+            input_tokens BIGINT NOT NULL,
+            output_tokens BIGINT NOT NULL,
+            cache_read_tokens BIGINT NOT NULL,
+            cache_write_tokens BIGINT NOT NULL,
+            latency_ms BIGINT NOT NULL,
+            PRIMARY KEY (hour, id)
+        )""",
+    ),
 )
 
 _VERSIONS = "CREATE TABLE schema_versions (version BIGINT NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)"

@@ -40,6 +40,7 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
     parent_id: str
     metadata: dict[str, str | float | bool | list[str]]
     content: str
+    heading: str = ""
 
 
 _QUICK = 1
@@ -90,7 +91,7 @@ def row_of(entry: Entry) -> dict[str, Any]:
     access = entry.access
     return row | {
         "id": entry.id, "document": entry.document, "source": entry.source, "content": entry.content,
-        "text": entry.text, "vector": entry.vector, SHOWN: _shown(entry), "guarded": access is not None,
+        "text": entry.heading + entry.text, "vector": entry.vector, SHOWN: _shown(entry), "guarded": access is not None,
         "allowed": list(access.allowed) if access else [], "denied": list(access.denied) if access else [],
     }  # fmt: skip
 

@@ -98,7 +98,11 @@ class LanceVectors:
             with faults():
                 table = await self._table(version)
                 folder = self._place.of(version.index)
-                plain = await asyncio.to_thread(Plain.of, folder / FOLDER, version) if folder else None
+                plain = (
+                    await asyncio.to_thread(Plain.of, folder / FOLDER, version, self._sizes.few_bytes)
+                    if folder
+                    else None
+                )
                 shelf = self._shelves.setdefault(key, await LanceShelf.of(table, version, plain, self._answers))
             for other in [one for one in self._shelves if one[0] == version.index and one[1] < version.number]:
                 self._shelves.pop(other, None)

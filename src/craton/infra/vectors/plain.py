@@ -14,6 +14,7 @@ comes last; without one (an S3 bucket, an index of an older server) the store do
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -22,13 +23,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 
 from craton.infra.vectors.columns import SHOWN, matrix_of
+from craton.infra.vectors.port import Shape
 
 if TYPE_CHECKING:
     import numpy as np
     from lancedb.table import AsyncTable
     from numpy.typing import NDArray
 
-    from craton.infra.vectors.port import Shape, Vector, Version
+    from craton.infra.vectors.port import Vector, Version
 
 FOLDER = "_plain"
 _VECTORS, _SHOWN, _SPANS = "vectors", "shown", "spans"
@@ -41,20 +43,25 @@ Rows = list[tuple[int, "NDArray[np.int64]"]]
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """The list of a version: the name of the part of each fragment."""
+    """The list of a version: what its vectors are, and the name of the part of each fragment."""
 
+    shape: Shape
     files: dict[int, str]
 
 
 class Plain:
-    """The rows of one version. Everything here blocks: pages may have to come from the disk."""
+    """The rows of one version. Up to `most` of them are worth comparing one by one: their vectors are `few_bytes`.
 
-    def __init__(self, folder: Path, parts: Parts, shape: Shape) -> None:
+    Everything here blocks: pages may have to come from the disk.
+    """
+
+    def __init__(self, folder: Path, parts: Parts, few_bytes: int) -> None:
         import numpy as np
 
-        kind, width = (np.float32, shape.dimensions) if shape.kind == "float" else (np.uint8, (shape.dimensions + 7) // 8)
-        self.row_bytes = width * np.dtype(kind).itemsize
-        self._shape = shape
+        bits = parts.shape.kind == "binary"
+        kind, width = np.uint8 if bits else np.float32, _width(parts.shape)
+        self.most = few_bytes // (width * np.dtype(kind).itemsize)
+        self._shape = parts.shape
         self._vectors = {
             fragment: _mapped(folder / f"{part}.{_VECTORS}", kind).reshape(-1, width)
             for fragment, part in parts.files.items()
@@ -66,14 +73,16 @@ class Plain:
         self._shown = {
             fragment: _mapped(folder / f"{part}.{_SHOWN}", np.uint8) for fragment, part in parts.files.items()
         }
+        if any(len(self._vectors[fragment]) != len(self._spans[fragment]) for fragment in parts.files):
+            raise ValueError("A part is not whole")
 
     @classmethod
-    def of(cls, folder: Path, version: Version) -> Plain | None:
-        """None where the version has no such files, or they go at this moment."""
+    def of(cls, folder: Path, version: Version, few_bytes: int) -> Plain | None:
+        """None where the version has no such files, not all of them, or those of another shape than it says."""
         try:
             listed = msgspec.json.decode((folder / f"{version.number}.json").read_bytes(), type=Parts)
-            return cls(folder, listed, version.shape)
-        except FileNotFoundError:
+            return cls(folder, listed, few_bytes) if listed.shape == version.shape else None
+        except (FileNotFoundError, ValueError):  # the latter of a file that was cut
             return None
 
     def nearest(self, vector: Vector, limit: int, rows: Rows) -> list[tuple[int, float]]:
@@ -111,30 +120,33 @@ def rows_of(numbers: NDArray[np.uint64] | Sequence[int]) -> Rows:
     import numpy as np
 
     ordered = np.sort(np.asarray(numbers, dtype=np.int64))
-    fragments, starts = np.unique(ordered >> _PLACE, return_index=True)
-    pieces = np.split(ordered & ((1 << _PLACE) - 1), starts[1:])
-    return list(zip(fragments.tolist(), pieces, strict=True))
+    if not len(ordered):
+        return []
+    fragments, places = ordered >> _PLACE, ordered & ((1 << _PLACE) - 1)
+    return [(fragment, places[fragments == fragment]) for fragment in np.unique(fragments).tolist()]
 
 
 async def lay(table: AsyncTable, folder: Path, number: int, shape: Shape, visible: Version | None) -> None:
     """Write what version `number`, at which the table stands, needs beyond what the visible one has; drop what no
     version has. `visible` is what the draft began from. Raises OSError.
     """
-    folder.mkdir(mode=0o700, exist_ok=True)
+    await asyncio.to_thread(folder.mkdir, mode=0o700, exist_ok=True)
     before = _listed(folder, visible.number) if visible and visible.shape == shape else {}
     held = await table.query().select(["_rowid"]).to_arrow()
     fragments = {fragment for fragment, _ in rows_of(held["_rowid"].to_numpy())}
     files = {fragment: before[fragment] for fragment in fragments if fragment in before}
     if new := sorted(fragments - files.keys()):
         files |= {fragment: f"{fragment}-{number}" for fragment in new}
-        with _Writing(folder, {fragment: files[fragment] for fragment in new}, shape) as writing:
+        writing = await asyncio.to_thread(_Writing, folder, {fragment: files[fragment] for fragment in new}, shape)
+        try:
             # Fragments' numbers rise: what is new lies behind what is known.
             query = table.query().where(f"_rowid >= {new[0] << _PLACE}").select(["_rowid", "vector", SHOWN])
             async for batch in await query.to_batches():
-                writing.add(batch)
-    _kept(folder / f"{number}.json", msgspec.json.encode(Parts(files)))
+                await asyncio.to_thread(writing.add, batch)
+        finally:
+            await asyncio.to_thread(writing.close)
     readable = {version["version"] for version in await table.list_versions()}  # type: ignore[no-untyped-call]
-    _sweep(folder, readable)
+    await asyncio.to_thread(_list, folder, number, Parts(shape, files), readable)
 
 
 def close_off(folder: Path) -> None:
@@ -149,21 +161,20 @@ class _Writing:
     """Parts while they are written, from batches of neighbouring rows in any order."""
 
     def __init__(self, folder: Path, parts: dict[int, str], shape: Shape) -> None:
-        self._folder, self._parts, self._float = folder, parts, shape.kind == "float"
-        self._open: dict[int, tuple[BinaryIO, ...]] = {}
+        self._float = shape.kind == "float"
+        self._open = {
+            fragment: tuple(_created(folder / f"{part}.{kind}") for kind in _KINDS) for fragment, part in parts.items()
+        }
 
-    def __enter__(self) -> _Writing:
-        for fragment, part in self._parts.items():
-            self._open[fragment] = tuple(_created(self._folder / f"{part}.{kind}") for kind in _KINDS)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
+    def close(self) -> None:
+        """What was written is on the disk afterwards."""
+        files = [file for of_one in self._open.values() for file in of_one]
         try:
-            for file in (file for files in self._open.values() for file in files):
+            for file in files:
                 file.flush()
                 os.fsync(file.fileno())
         finally:
-            for file in (file for files in self._open.values() for file in files):
+            for file in files:
                 file.close()
 
     def add(self, batch: Any) -> None:
@@ -173,8 +184,9 @@ class _Writing:
 
         table = pa.Table.from_batches([batch])
         numbers = table["_rowid"].to_numpy().astype(np.int64)
-        for fragment in set((numbers >> _PLACE).tolist()) & self._parts.keys():
-            chosen = table.filter(pa.array((numbers >> _PLACE) == fragment))
+        for fragment in set((numbers >> _PLACE).tolist()) & self._open.keys():
+            within = (numbers >> _PLACE) == fragment
+            chosen = table if within.all() else table.filter(pa.array(within))
             places = chosen["_rowid"].to_numpy().astype(np.int64) & ((1 << _PLACE) - 1)
             self._append(fragment, places, matrix_of(chosen["vector"]), chosen[SHOWN].to_pylist())
 
@@ -192,6 +204,10 @@ class _Writing:
         for file, rows in ((vectors, laid), (spans, spanned)):
             file.seek(start * rows.strides[0])
             file.write(rows.tobytes())
+
+
+def _width(shape: Shape) -> int:
+    return shape.dimensions if shape.kind == "float" else (shape.dimensions + 7) // 8
 
 
 def _unit(vectors: Any) -> Any:
@@ -221,20 +237,17 @@ def _created(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
-def _kept(path: Path, content: bytes) -> None:
-    """There as a whole, and on the disk, or not at all."""
+def _list(folder: Path, number: int, parts: Parts, readable: Iterable[int]) -> None:
+    """The list of a version, there as a whole or not at all. Lists of versions that are gone go, and what none names."""
+    path = folder / f"{number}.json"
     beside = path.with_suffix(".new")
     with _created(beside) as file:
-        file.write(content)
+        file.write(msgspec.json.encode(parts))
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
-
-
-def _sweep(folder: Path, readable: Iterable[int]) -> None:
-    """Remove lists of versions that are gone, and the parts that no list names."""
-    lists = {f"{number}.json": number for number in readable}
-    used = {name for number in readable for name in _listed(folder, number).values()}
-    for path in list(folder.iterdir()):
-        if path.name not in lists and path.stem not in used:
-            path.unlink(missing_ok=True)
+    lists = {f"{one}.json" for one in readable}
+    used = {name for one in readable for name in _listed(folder, one).values()}
+    for left in list(folder.iterdir()):
+        if left.name not in lists and left.stem not in used:
+            left.unlink(missing_ok=True)

@@ -69,7 +69,7 @@ class Access(msgspec.Struct, frozen=True):
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One chunk. `id` is unique in the index; `document` is the key of the document it is of, `source` its data source's id.
 
-    `text` is what is searched and returned; `start` and `end` are its offsets, in characters, in the document's text.
+    `text` is what is searched and returned, `heading` what is searched with it and returned beside it; `start` and `end` are its offsets, in characters, in the document's text.
     `parent` is the larger chunk that is returned instead of this one, `parent_id` what is the same for all of its children
     ("" for none). `location` is where the document lies, as the API shows it (JSON). `content` is a hash of the text that
     was embedded, by which a vector can be found again. Without `access` everybody may see it.
@@ -87,6 +87,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     parent: str = ""
     parent_id: str = ""
     content: str = ""
+    heading: str = ""
     metadata: Mapping[str, Value] = {}
     access: Access | None = None
 
@@ -156,6 +157,7 @@ class Found(msgspec.Struct, frozen=True):
     parent: str
     parent_id: str
     metadata: Mapping[str, Value]
+    heading: str = ""
 
 
 class Draft(Protocol):

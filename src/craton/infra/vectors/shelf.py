@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from craton.infra.vectors.plain import Rows
 
-_FEW_BYTES = 12 * 1024 * 1024
-"""Vectors of so many bytes are all compared: beyond, cells are quicker."""
 _PROBES = 6
 """Cells that are looked at without a filter, at least; of a large index one in `_ONE_IN`."""
 _ONE_IN = 20
@@ -73,13 +71,16 @@ class LanceShelf:
     async def nearest(self, vector: Vector, limit: int, reach: Reach) -> list[Found]:
         with faults():
             where = await self._where(reach)
-            if self._plain:
-                return await self._taken(await self._nearest(self._plain, vector, limit, where))
+            if plain := self._plain:
+                near = await self._candidates(plain, vector, limit, where)
+                return await asyncio.to_thread(lambda: _shown(plain, plain.nearest(vector, limit, near)))
             rows = await self._by_vector(vector, limit, where, SHOWN, refine=_REFINE)
         return [found_of(shown, score) for shown, score in rows]
 
     async def matching(self, text: str, limit: int, reach: Reach) -> list[Found]:
         with faults():
+            if self._plain:
+                return await self._taken(await self._by_words(text, limit, await self._where(reach), "_rowid"))
             rows = await self._by_words(text, limit, await self._where(reach), SHOWN)
         return [found_of(shown, score) for shown, score in rows]
 
@@ -87,14 +88,11 @@ class LanceShelf:
         deep = max(limit, _FUSED_FROM)
         with faults():
             where = await self._where(reach)
-            near = (
-                self._nearest(self._plain, vector, deep, where)
-                if self._plain
-                else self._by_vector(vector, deep, where, "_rowid")
+            rankings = await asyncio.gather(
+                self._nearest(vector, deep, where), self._by_words(text, deep, where, "_rowid")
             )
-            rankings = await asyncio.gather(near, self._by_words(text, deep, where, "_rowid"))
             best = fused([[number for number, _ in ranking] for ranking in rankings], limit)
-            return await self._taken(best.items())
+            return await self._taken(list(best.items()))
 
     async def document(self, key: str) -> list[Found]:
         if not self._version.chunks:
@@ -132,28 +130,31 @@ class LanceShelf:
             scores = [1 - distance / shape.dimensions for distance in rows["_distance"].to_pylist()]
         return list(zip(rows[column].to_pylist(), scores, strict=True))
 
-    async def _nearest(self, plain: Plain, vector: Vector, limit: int, where: str) -> list[tuple[int, float]]:
-        """The numbers of the nearest rows with their true scores: of all that the condition keeps where these are few, else
-        of those that cells hold to be near.
-        """
+    async def _nearest(self, vector: Vector, limit: int, where: str) -> list[tuple[int, float]]:
+        """The numbers of the nearest rows, with their scores."""
+        if not self._plain:
+            return await self._by_vector(vector, limit, where, "_rowid")
+        rows = await self._candidates(self._plain, vector, limit, where)
+        return await asyncio.to_thread(self._plain.nearest, vector, limit, rows)
+
+    async def _candidates(self, plain: Plain, vector: Vector, limit: int, where: str) -> Rows:
+        """The rows to compare truly: all that the condition keeps where these are few, else what cells hold to be near."""
         self._fitting(vector)
         rows = await self._few(plain, where)
         if rows is None:
-            near = await self._by_vector(vector, limit * _REFINE, where, "_rowid")
-            rows = rows_of([number for number, _ in near])
-        return await asyncio.to_thread(plain.nearest, vector, limit, rows) if rows else []
+            rows = rows_of([number for number, _ in await self._by_vector(vector, limit * _REFINE, where, "_rowid")])
+        return rows
 
     async def _few(self, plain: Plain, where: str) -> Rows | None:
         """The rows that a condition keeps, unless there are many."""
         if where == NONE:
             return []
-        most = _FEW_BYTES // plain.row_bytes
-        if where == ALL and self._version.chunks > most:
+        if where == ALL and self._version.chunks > plain.most:
             return None
         answer = self._answers.get(self._self, where)
         if answer is None:
             count, rows = await self._count(where), None
-            if count <= most:
+            if count <= plain.most:
                 found = await _asked(_narrowed(self._table.query(), where).select(["_rowid"]))
                 rows = rows_of(found["_rowid"].to_numpy())
             answer = Answer(count, rows)
@@ -191,13 +192,13 @@ class LanceShelf:
         scores = [score / (score + 1) for score in rows["_score"].to_pylist()]
         return list(zip(rows[column].to_pylist(), scores, strict=True))
 
-    async def _taken(self, ranked: Iterable[tuple[int, float]]) -> list[Found]:
+    async def _taken(self, ranked: Sequence[tuple[int, float]]) -> list[Found]:
         """Rows by their numbers, which are those of this version."""
-        best = dict(ranked)
-        if not best:
+        if not ranked:
             return []
-        if plain := self._plain:
-            return await asyncio.to_thread(lambda: [found_of(plain.shown(one), best[one]) for one in best])
+        if self._plain:
+            return await asyncio.to_thread(_shown, self._plain, ranked)
+        best = dict(ranked)
         rows = await self._table.take_row_ids(list(best)).with_row_id().select([SHOWN, "_rowid"]).to_arrow()
         shown = dict(zip(rows["_rowid"].to_pylist(), rows[SHOWN].to_pylist(), strict=True))
         return [found_of(shown[number], score) for number, score in best.items()]
@@ -219,6 +220,10 @@ class LanceShelf:
         query = self._table.query().where(f"array_has_any(more, [{listed}])").select([SHOWN])
         rows = map(kept_of, (await query.to_arrow())[SHOWN].to_pylist())
         return [row.id for row in rows if matches(where, metadata_of(row))]
+
+
+def _shown(plain: Plain, ranked: Iterable[tuple[int, float]]) -> list[Found]:
+    return [found_of(plain.shown(number), score) for number, score in ranked]
 
 
 async def _asked(query: Any) -> Any:

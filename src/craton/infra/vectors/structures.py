@@ -24,11 +24,13 @@ class Sizes(msgspec.Struct, frozen=True):
 
     `indexed_from`: chunks from which on it has an index of vectors and of attributes; below, looking at all is quick and
     exact. `attributes`: how many have a column of their own. `flush_rows`: chunks that a draft holds in memory.
+    `few_bytes`: vectors of so many bytes are all compared, where they lie in files; beyond, cells are quicker.
     """
 
     indexed_from: int = 5_000
     attributes: int = 1_000
     flush_rows: int = 2_048
+    few_bytes: int = 12 * 1024 * 1024
 
 
 CELL_ROWS = 6_000

@@ -115,6 +115,8 @@ class Exchange:
         self, path: bytes, headers: Headers, body: bytes, attempt: Attempt, read: Callable[[bytes], Got]
     ) -> Got:
         """What `read` makes of the answer to a POST. Raises Fault for all but success."""
+        if attempt.carried:
+            headers = (*headers, *attempt.carried)
         try:
             whole = await self._transport.fetch(b"POST", path, headers, body, deadline=attempt.deadline)
         except TransportError as error:
@@ -135,6 +137,8 @@ class Exchange:
 
     async def whole(self, path: bytes, headers: Headers, body: bytes, attempt: Attempt) -> Whole:
         """The answer to a POST, for callers that need its headers too. Raises Fault for all but success."""
+        if attempt.carried:
+            headers = (*headers, *attempt.carried)
         try:
             whole = await self._transport.fetch(b"POST", path, headers, body, deadline=attempt.deadline)
         except TransportError as error:
@@ -192,6 +196,8 @@ class Exchange:
         return False
 
     async def _open(self, path: bytes, headers: Headers, body: bytes, attempt: Attempt) -> Response:
+        if attempt.carried:
+            headers = (*headers, *attempt.carried)
         try:
             response = await self._transport.request(b"POST", path, headers, body, deadline=attempt.deadline)
         except TransportError as error:

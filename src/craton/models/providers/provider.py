@@ -55,7 +55,7 @@ class Attempt(msgspec.Struct):
     `deadline` is in seconds of the loop's clock (`loop.time()`). `max_tokens` is what to ask for where the vendor's
     schema demands a number and the caller gave none. `speaks` names the schema of the caller's native body; "" is
     Converse, whose extra fields are those of the model that was called: its schema is what `family` gives. `headers` are
-    the caller's, names in lower case, for who must know how urgent it is.
+    the caller's, names in lower case, for who must know how urgent it is; `carried` are further headers for the upstream.
     """
 
     model: str
@@ -67,6 +67,7 @@ class Attempt(msgspec.Struct):
     speaks: str = ""
     family: Callable[[], Dialect | None] = _nobodys
     headers: Mapping[bytes, bytes] = {}
+    carried: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Provider(Protocol):

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from craton.aws.wire.faults import Fault, validation
+from craton.aws.wire.faults import validation
 from craton.context import Call
-from craton.features.tuning.grading import RULES
+from craton.features.functions.function import LATEST
+from craton.features.tuning.grading import GRADER, RULES
+from craton.services import stored
+from craton.services.lambda_ import gate
 
 if TYPE_CHECKING:
     from craton.aws.shapes.bedrock import CreateModelCustomizationJobRequest
@@ -22,12 +25,12 @@ NO_GRADER = (
     "A job of the type REINFORCEMENT_FINE_TUNING must have a customizationConfig with an rftConfig and a graderConfig."
 )
 ONLY_S3 = "A job of the type {type} must have an s3Uri in its trainingDataConfig."
+_FROM_LOGS = ("DISTILLATION", "REINFORCEMENT_FINE_TUNING")
 ONE_SOURCE = "The trainingDataConfig must have either an s3Uri or an invocationLogsConfig."
 NOT_OF_TYPE = "A customizationConfig with {member} does not belong to a job of the type {type}."
-NOT_A_RULE = (
-    "The grader {arn} cannot be used: Lambda functions are not built yet. These names stand for rules: {rules}."
-)
-GRADER = "craton-grader-"
+NOT_A_RULE = "The grader {arn} cannot be used: names that begin with craton-grader- stand for rules: {rules}."
+NO_FUNCTION = "The grader function {arn} does not exist."
+ELSEWHERE = "The grader function {arn} must be in the job's Region, {region}."
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -55,12 +58,9 @@ def asked_for(call: Call, req: CreateModelCustomizationJobRequest, kind: str) ->
     check_config(config, kind)
     if ("s3Uri" in training) == ("invocationLogsConfig" in training):
         raise validation(ONE_SOURCE)
-    if kind != "DISTILLATION" and "s3Uri" not in training:
+    if kind not in _FROM_LOGS and "s3Uri" not in training:
         raise validation(ONLY_S3.format(type=kind))
-    given = dict(req.hyperParameters or {})
-    if kind == "REINFORCEMENT_FINE_TUNING":
-        rule_of(config["rftConfig"]["graderConfig"]["lambdaGrader"]["lambdaArn"])
-    return Asked(given)
+    return Asked(dict(req.hyperParameters or {}))
 
 
 def check_config(config: dict[str, Any], kind: str) -> None:
@@ -77,14 +77,27 @@ def check_config(config: dict[str, Any], kind: str) -> None:
             raise validation(NO_GRADER)
 
 
-def rule_of(lambda_arn: str) -> str:
-    """The rule that a grader's name stands for. Raises ValidationException for a function of somebody's own."""
-    name = lambda_arn.split(":function:", 1)[-1].partition(":")[0]
-    rule = name.removeprefix(GRADER)
-    if not name.startswith(GRADER) or rule not in RULES:
-        raise refused(lambda_arn)
-    return rule
+async def check_grader(call: Call, config: dict[str, Any]) -> None:
+    """Raise ValidationException for a grader that is neither a rule nor a function that may be there.
+
+    Whether the role may invoke it is found out by the job, as with the data; so is a function of another account.
+    """
+    arn: str = config["rftConfig"]["graderConfig"]["lambdaGrader"]["lambdaArn"]
+    _, _, _, region, account, _, name, *qualifier = arn.split(":")
+    if name.startswith(GRADER):
+        if name.removeprefix(GRADER) not in RULES:
+            raise validation(NOT_A_RULE.format(arn=arn, rules=", ".join(f"{GRADER}{rule}" for rule in RULES)))
+        return
+    if region != call.region:
+        raise validation(ELSEWHERE.format(arn=arn, region=call.region))
+    wanted = gate.Named(account, region, name, qualifier[0] if qualifier else None)
+    if account == call.account and not await is_there(call, wanted):
+        raise validation(NO_FUNCTION.format(arn=arn))
 
 
-def refused(lambda_arn: str) -> Fault:
-    return validation(NOT_A_RULE.format(arn=lambda_arn, rules=", ".join(f"{GRADER}{rule}" for rule in RULES)))
+async def is_there(call: Call, wanted: gate.Named) -> bool:
+    with stored.faults("function"):
+        found = await call.app.storage.read(lambda store: gate.look(store, wanted))
+    if found is None:
+        return False
+    return wanted.qualifier in (None, LATEST) or found.alias is not None or found.version is not None

@@ -33,7 +33,7 @@ from craton.features.tuning.hyperparameters import BadHyperParameter, settings_o
 from craton.infra.store.ids import lower_id
 from craton.infra.store.port import Query, Reader, Resource, Transaction, select
 from craton.services import started, stored, tagging
-from craton.services.bedrock.customization_config import asked_for, plain
+from craton.services.bedrock.customization_config import asked_for, check_grader, plain
 from craton.services.bedrock.tuning_bases import base_of, judged_as
 from craton.services.kms.use import customer_key
 from craton.services.named import Named, judged
@@ -107,6 +107,8 @@ async def body_of(call: Call, req: CreateModelCustomizationJobRequest, kind: str
         settled = shown(base.id, asked.hyperparameters)
     except BadHyperParameter as error:
         raise validation(str(error)) from None
+    if kind == "REINFORCEMENT_FINE_TUNING":
+        await check_grader(call, plain(req.customizationConfig))
     key = await customer_key(call, req.customModelKmsKeyId) if req.customModelKmsKeyId else None
     vpc = req.vpcConfig
     return CustomizationJob(

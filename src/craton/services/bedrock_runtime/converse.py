@@ -43,7 +43,7 @@ def echoed(request: ConverseRequest, reply: ConverseReply) -> None:
 async def converse(call: Call, req: ConverseRequest) -> ConverseReply:
     resolved = run.resolve(call, req.model_id, run.INVOKE, terms.of_converse(call, req))
     if resolved.router is not None:
-        resolved = run.routed(resolved, req, streaming=False)
+        call.resolved = resolved = run.routed(resolved, req, streaming=False)
     plain = check(resolved, req, streaming=False)
     if not plain and await linked.fetch(call, req):
         check(resolved, req, streaming=False)  # what the links led to has to keep the rules as well
@@ -58,7 +58,7 @@ async def converse(call: Call, req: ConverseRequest) -> ConverseReply:
 async def converse_stream(call: Call, req: ConverseRequest) -> EventStream:
     resolved = run.resolve(call, req.model_id, run.INVOKE_STREAM, terms.of_converse(call, req))
     if resolved.router is not None:
-        resolved = run.routed(resolved, req, streaming=True)
+        call.resolved = resolved = run.routed(resolved, req, streaming=True)
     plain = check(resolved, req, streaming=True)
     if not plain and await linked.fetch(call, req):
         check(resolved, req, streaming=True)

@@ -32,7 +32,7 @@ def terms_of(call: Call, req: InvokeModelRequest | InvokeModelWithResponseStream
     return terms.keys(call, req.serviceTier, req.guardrailIdentifier, req.guardrailVersion)
 
 
-def native_body(req: InvokeModelRequest | InvokeModelWithResponseStreamRequest) -> bytes:
+def native_body(call: Call, req: InvokeModelRequest | InvokeModelWithResponseStreamRequest) -> bytes:
     """The body, after what its headers demand has been looked at."""
     for name, value in (("Content Type", req.contentType), ("Accept Type", req.accept)):
         kind = (value or JSON).split(";", 1)[0].strip().lower()
@@ -41,7 +41,7 @@ def native_body(req: InvokeModelRequest | InvokeModelWithResponseStreamRequest) 
     if req.guardrailIdentifier:
         raise validation("The guardrail identifier or version provided in the request does not exist.")
     if req.requestMetadata:
-        check_metadata(req.requestMetadata)
+        call.metadata = check_metadata(req.requestMetadata)
     return bytes(req.body or b"")
 
 
@@ -61,8 +61,8 @@ def count_headers(call: Call, used: Usage | Counted, latency_ms: int) -> None:
 async def invoke_model(call: Call, req: InvokeModelRequest) -> InvokeModelResponse:
     resolved = run.resolve(call, req.modelId, run.INVOKE, terms_of(call, req))
     if resolved.router is not None:
-        resolved = run.routed_native(resolved, native_body(req), streaming=False)
-    body, used = await invoker(resolved.route.kind)(call, resolved, req.modelId, native_body(req))
+        call.resolved = resolved = run.routed_native(resolved, native_body(call, req), streaming=False)
+    body, used = await invoker(resolved.route.kind)(call, resolved, req.modelId, native_body(call, req))
     count_headers(call, used, run.elapsed_ms(call))
     reply: InvokeModelResponse = {"body": body, "contentType": JSON}
     if req.performanceConfigLatency:
@@ -76,8 +76,8 @@ async def invoke_model(call: Call, req: InvokeModelRequest) -> InvokeModelRespon
 async def invoke_model_with_response_stream(call: Call, req: InvokeModelWithResponseStreamRequest) -> EventStream:
     resolved = run.resolve(call, req.modelId, run.INVOKE_STREAM, terms_of(call, req))
     if resolved.router is not None:
-        resolved = run.routed_native(resolved, native_body(req), streaming=True)
-    chunks = await passthrough.invoke_stream(call, resolved, req.modelId, native_body(req))
+        call.resolved = resolved = run.routed_native(resolved, native_body(call, req), streaming=True)
+    chunks = await passthrough.invoke_stream(call, resolved, req.modelId, native_body(call, req))
     value: dict[str, object] = {"contentType": JSON}
     if req.performanceConfigLatency:
         value["performanceConfigLatency"] = req.performanceConfigLatency

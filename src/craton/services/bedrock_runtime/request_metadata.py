@@ -17,9 +17,9 @@ INVALID = (
 _METADATA = msgspec.json.Decoder(Annotated[dict[MetadataKey, MetadataValue], Meta(min_length=1, max_length=16)])
 
 
-def check_metadata(text: str) -> None:
-    """Raise ValidationException unless the text is metadata within Converse's bounds."""
+def check_metadata(text: str) -> dict[str, str]:
+    """What the text holds. Raises ValidationException unless it is metadata within Converse's bounds."""
     try:
-        _METADATA.decode(text)
+        return _METADATA.decode(text)
     except (msgspec.DecodeError, RecursionError):
         raise validation(INVALID) from None

@@ -18,6 +18,7 @@ from craton.aws.access.variables import Keys
 from craton.context import Call
 from craton.infra.series.port import DAY_MS, Space
 from craton.infra.store.port import Resource, Transaction, microseconds
+from craton.services.logs import service_access
 from craton.services.logs.faults import NO_GROUP, as_faults, invalid, missing
 
 KIND = "log-group"
@@ -26,13 +27,18 @@ EITHER = "Exactly one of logGroupName and logGroupIdentifier must be given."
 
 
 class GroupBody(msgspec.Struct, kw_only=True):
-    """`space` is what its events are kept under: another for each group that ever had the name."""
+    """`space` is what its events are kept under: another for each group that ever had the name.
+
+    `metric_filters` counts, `subscriptions` names what sees its events (`features.logs.due.Watched`).
+    """
 
     space: str
     key: str | None = None
     retention_days: int | None = None
     group_class: str = "STANDARD"
     protected: bool = False
+    metric_filters: int = 0
+    subscriptions: tuple[str, ...] = ()
     tags: dict[str, str] = {}
 
 
@@ -104,11 +110,15 @@ async def judged(call: Call, action: str, name: str, *, stream: str | None = Non
 
     Raises AccessDeniedException, ResourceNotFoundException.
     """
+    arn = group_arn(call, name)
     with as_faults():
-        row = await call.app.storage.read(lambda store: store.get(group_arn(call, name)))
+        row, policies = await call.app.storage.read(lambda store: (store.get(arn), service_access.policies(store, call)))
     group = None if row is None or row.kind != KIND else group_of(row)
-    resource = f"{group_arn(call, name)}:*" if stream is None else stream_arn(call, name, stream)
-    allow(call, action, resource, group, given)
+    resource = f"{arn}:*" if stream is None else stream_arn(call, name, stream)
+    if call.caller.kind == "service":
+        service_access.check(call, action, resource, policies)
+    else:
+        allow(call, action, resource, group, given)
     if group is None:
         raise missing(NO_GROUP)
     return group

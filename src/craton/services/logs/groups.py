@@ -13,6 +13,8 @@ import msgspec
 from craton.aws.access.request import tag_keys
 from craton.aws.wire.faults import Fault
 from craton.context import Call
+from craton.features.logs import due, metric_filter, subscription
+from craton.features.logs.due import Watched
 from craton.infra.store.ids import lower_id
 from craton.infra.store.port import AlreadyExists, Page, Query, Reader, Resource, Transaction, select
 from craton.services import stored
@@ -98,10 +100,23 @@ async def delete_log_group(call: Call, req: DeleteLogGroupRequest) -> None:
         if body.protected:
             raise Fault("ValidationException", f"Log group {row.id} is protected against deletion.")
         transaction.delete(arn)
+        forget_filters(transaction, row)
         transaction.run(lambda connection: index.remove_space(connection, body.space))
 
     with as_faults():
         await call.app.storage.keep(work)
+
+
+def forget_filters(transaction: Transaction, group: Resource) -> None:
+    """Filters go with their group."""
+    watched = group.read(Watched)
+    for kind in (metric_filter.KIND, subscription.KIND):
+        query = Query(
+            kind=kind, account=group.account, region=group.region, sort="id", id_prefix=f"{watched.space}/", limit=1000
+        )
+        for row in transaction.list(query).items:
+            transaction.delete(row.arn)
+    transaction.run(lambda connection: due.forget(connection, group.arn, watched, watched.lanes))
 
 
 @operation("logs", "PutLogGroupDeletionProtection")
@@ -156,7 +171,7 @@ async def shown(call: Call, groups: list[Group]) -> list[dict[str, Any]]:
         {
             "logGroupName": group.name,
             "creationTime": milliseconds(group.row.created_at),
-            "metricFilterCount": 0,
+            "metricFilterCount": group.body.metric_filters,
             "arn": f"{group.row.arn}:*",
             "logGroupArn": group.row.arn,
             "storedBytes": sizes.get(group.body.space, 0),

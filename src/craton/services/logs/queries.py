@@ -49,6 +49,7 @@ TOO_MANY = f"At most {MOST_AT_ONCE} queries can be under way at once."
 
 @operation("logs", "StartQuery", status="partial")
 async def start_query(call: Call, req: StartQueryRequest) -> StartQueryResponse:
+    call.authorize_some("logs:StartQuery")
     if req.queryLanguage not in (None, LANGUAGE):
         raise invalid(OTHER_LANGUAGE)
     groups = [await judged(call, "StartQuery", name) for name in names_of(call, req)]

@@ -36,6 +36,7 @@ async def get_log_record(call: Call, req: GetLogRecordRequest) -> GetLogRecordRe
     from craton.features.logs.insights.record import Record, pointed
     from craton.features.logs.insights.values import plain
 
+    call.authorize_some("logs:GetLogRecord")
     place = pointed(req.logRecordPointer)
     if place is None:
         raise invalid(BAD_POINTER)

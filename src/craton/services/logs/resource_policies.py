@@ -1,7 +1,6 @@
 """Resource policies of the account: which services may write logs here.
 
-Owns the operations; the policies are read and kept. No service of another account writes here, so nothing is judged by
-them. It must not know groups.
+Owns the operations; who is judged by the policies, and when, is `service_access`'s. It must not know groups.
 """
 
 from __future__ import annotations

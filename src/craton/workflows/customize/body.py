@@ -32,7 +32,8 @@ from craton.infra.compute.weights_hash import weights_hash, weights_stamp
 from craton.infra.store.port import AlreadyExists, Query, Reader, Resource, Transaction, select
 from craton.workflows.customize import bases
 from craton.workflows.customize.card import describe
-from craton.workflows.customize.gathering import gathered
+from craton.workflows.customize.gathering import gathered, prompted
+from craton.workflows.customize.grading import FunctionGrader, own_grader
 from craton.workflows.customize.places import CHECKPOINT, Location, Output, Scratch, swept
 from craton.workflows.customize.planning import plan_of
 from craton.workflows.customize.telling import Teller
@@ -65,10 +66,17 @@ class Runs(Protocol):
 
 
 class Here:
-    """What a job's steps share. `trainer` makes what runs a plan, from the scratch and who hears and who stops it."""
+    """What a job's steps share. `trainer` makes what runs a plan, from the scratch and who hears and who stops it.
 
-    def __init__(self, job: Job, body: CustomizationJob, name: str, client: Any, trainer: MakeTrainer) -> None:
+    `grader` is the job's own function, where it has one.
+    """
+
+    def __init__(
+        self, job: Job, body: CustomizationJob, name: str, client: Any, trainer: MakeTrainer,
+        grader: FunctionGrader | None = None,
+    ) -> None:  # fmt: skip
         self.job, self.body, self.name, self.client, self.trainer = job, body, name, client, trainer
+        self.grader = grader
         self.home = job.tools.settings.home_path
         self.scratch = Scratch(self.home, body.model_id)
         self.output = Output(client, self.place(body.output["s3Uri"]), job.arn.rpartition("/")[2])
@@ -112,7 +120,10 @@ async def run(job: Job) -> None:
     role = job.tools.credentials(body.role_arn, f"customize-{body.model_id}")
     client = await asyncio.to_thread(job.tools.s3, role)
     sandbox = Sandbox(settings.file.compute.sandbox, settings.home_path)
-    here = Here(job, body, row.name or "", client, partial(Trainer, sandbox))
+    function = own_grader(body.config)
+    grader = FunctionGrader(job.tools.functions(role), function, body.role_arn) if function else None
+    trainer = partial(Trainer, sandbox, grade=grader.graded if grader is not None else None)
+    here = Here(job, body, row.name or "", client, trainer, grader)
     try:
         await perform(here)
     except OSError as error:
@@ -157,6 +168,8 @@ async def validated(here: Here) -> Inputs:
     for each in body.validators:
         held = await checked(here, each, "validation", limits.customization_validation_bytes)
     await here.output.begin()
+    if here.grader is not None:
+        await here.grader.check()
     base = await here.base()
     stamp = await asyncio.to_thread(weights_stamp, base)
     return Inputs(train, held, await asyncio.to_thread(weights_hash, base), stamp)
@@ -189,6 +202,8 @@ async def staged(here: Here, inputs: Inputs) -> bool:
             await fetch(here, file, into, uri)
     if body.type == "DISTILLATION":
         await gathered(job, body, scratch, here.client)
+    elif "invocationLogsConfig" in body.training:
+        await prompted(body, scratch, here.client)
     return True
 
 
@@ -214,7 +229,7 @@ async def train(here: Here) -> Trained:
     job, scratch = here.job, here.scratch
     with turn(scratch.folder.parent):
         plan = await plan_kept(here)
-        teller = Teller(job, (await job.row()).read(CustomizationJob).losses)
+        teller = Teller(job, await job.row())
         trainer = here.trainer(scratch.folder, teller.told, job.stop_asked)
         async with teller:
             trained = await trainer.run(scratch.plan, plan)

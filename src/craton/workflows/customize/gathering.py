@@ -1,6 +1,6 @@
-"""What a student learns from: prompts with a teacher's answers, each asked once.
+"""What a student learns from: prompts with a teacher's answers, each asked once, or prompts alone.
 
-Owns the making of a distillation's training file. Prompts come from a file or from invocation logs (`logs`); one that has
+Owns the making of a training file where the customer gave none as it must be. Prompts come from a file or from invocation logs (`logs`); one that has
 an answer already keeps it. Answers are put down line by line as they come, so that a worker that dies costs none of them
 but those under way. It must not know how a student is trained.
 """
@@ -59,6 +59,14 @@ async def gathered(job: Job, body: CustomizationJob, scratch: Scratch, client: A
     )
     known = await asyncio.to_thread(answered, answers)
     await asyncio.to_thread(joined, prompts, known, scratch.train)
+
+
+async def prompted(body: CustomizationJob, scratch: Scratch, client: Any) -> None:
+    """Write the file of a reinforcement from invocation logs; one that is whole stays. Raises JobFailed."""
+    logs = body.training["invocationLogsConfig"]
+    if not await asyncio.to_thread(scratch.train.is_file):
+        place = Location(logs["invocationLogSource"]["s3Uri"], body.role_arn)
+        await prompts_of_logs(Source(client, place), logs, None, scratch.train)
 
 
 # --- the prompts ---

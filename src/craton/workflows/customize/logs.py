@@ -25,8 +25,11 @@ _OPERATIONS = frozenset({"Converse", "ConverseStream"})
 _MOST_BYTES = 256 * 1024 * 1024
 
 
-async def prompts_of_logs(source: Source, config: Mapping[str, Any], teacher: str, into: Path) -> int:
-    """Write a line for each record that counts; how many there are. Raises JobFailed where there is none."""
+async def prompts_of_logs(source: Source, config: Mapping[str, Any], teacher: str | None, into: Path) -> int:
+    """Write a line for each record that counts; how many there are. Raises JobFailed where there is none.
+
+    Without a teacher they are lines for reinforcement.
+    """
     uri = config["invocationLogSource"]["s3Uri"]
     files = [file for file in await source.files() if file.name.endswith(_SUFFIX) and "/data/" not in f"/{file.name}"]
     drafted, count, seen = into.with_suffix(".part"), 0, 0
@@ -48,7 +51,7 @@ def _append(file: Path, lines: list[bytes]) -> None:
         opened.writelines(lines)
 
 
-def _lines(file: File, data: bytes, config: Mapping[str, Any], teacher: str) -> tuple[int, list[bytes]]:
+def _lines(file: File, data: bytes, config: Mapping[str, Any], teacher: str | None) -> tuple[int, list[bytes]]:
     """How many records a file has, and the lines that come of them."""
     answers = bool(config.get("usePromptResponse"))
     found, seen = list[bytes](), 0
@@ -56,10 +59,11 @@ def _lines(file: File, data: bytes, config: Mapping[str, Any], teacher: str) -> 
         seen += 1
         if not passes(record.get("requestMetadata") or {}, config.get("requestMetadataFilters")):
             continue
-        if answers and not _same_model(str(record.get("modelId", "")), teacher):
+        if answers and teacher is not None and not _same_model(str(record.get("modelId", "")), teacher):
             continue
         line = line_of(record, answers=answers)
         if line is not None:
+            line = line if teacher is not None else scored(line)
             found.append(json.dumps(line, ensure_ascii=False).encode() + b"\n")
     return seen, found
 
@@ -115,6 +119,19 @@ def line_of(record: Mapping[str, Any], *, answers: bool) -> dict[str, Any] | Non
     return line
 
 
+def scored(line: Mapping[str, Any]) -> dict[str, Any]:
+    """A line for reinforcement: what was answered is what a grader compares with."""
+    said = [{"role": "system", "content": _joined(line["system"])}] if line.get("system") else []
+    said += [{"role": one["role"], "content": _joined(one["content"])} for one in line["messages"]]
+    if said[-1]["role"] == "assistant":
+        return {"messages": said[:-1], "reference_answer": said[-1]["content"]}
+    return {"messages": said}
+
+
+def _joined(blocks: list[dict[str, Any]]) -> str:
+    return "\n".join(block["text"] for block in blocks if "text" in block)
+
+
 def _texts(message: object) -> dict[str, Any] | None:
     """A message of texts alone."""
     content = message.get("content") if isinstance(message, dict) else None
@@ -133,7 +150,7 @@ def _answer(body: object) -> str:
     if not isinstance(body, dict):
         return ""
     content = body.get("output", {}).get("message", {}).get("content", [])
-    return "\n".join(block["text"] for block in content if isinstance(block, dict) and "text" in block)
+    return _joined([block for block in content if isinstance(block, dict)])
 
 
 def _same_model(called: str, teacher: str) -> bool:

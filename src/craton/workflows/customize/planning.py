@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from craton.features.hosting.customization_job import CustomizationJob
+from craton.features.tuning.grading import GRADER, OWN
 from craton.features.tuning.hyperparameters import settings_of
 from craton.features.tuning.plan import Grading, Method, Plan, Settings
 from craton.workflows.customize.places import Scratch
@@ -24,7 +25,6 @@ _METHODS: dict[str, Method] = {
 }
 _RFT_BATCH, _RFT_EPOCHS = 16, 1
 _PEEK_BYTES = 1 << 20
-GRADER = "craton-grader-"
 
 
 def plan_of(body: CustomizationJob, scratch: Scratch, base: Path, *, memory_bytes: int, threads: int) -> Plan:
@@ -64,7 +64,7 @@ def reinforced(settings: Settings, config: dict[str, Any], context_tokens: int) 
     given = config.get("hyperParameters", {})
     name = str(config["graderConfig"]["lambdaGrader"]["lambdaArn"]).split(":function:", 1)[-1].partition(":")[0]
     grading = Grading(
-        rule=name.removeprefix(GRADER),
+        rule=name.removeprefix(GRADER) if name.startswith(GRADER) else OWN,
         samples=given.get("trainingSamplePerPrompt", 4),
         answer_tokens=given.get("inferenceMaxTokens", 64),
     )

@@ -1,4 +1,4 @@
-"""How far a training is, told to the row of its job while it runs: phases, steps and losses, about once a second.
+"""How far a training is, told to the row of its job while it runs, and to CloudWatch: about once a second.
 
 Owns what of the events people see. It must not know where events come from.
 """
@@ -6,15 +6,16 @@ Owns what of the events people see. It must not know where events come from.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from craton.features.hosting import customization_job as rows
-from craton.features.hosting.customization_job import PROCESSING, TRAINING
+from craton.features.hosting.customization_job import PROCESSING, TRAINING, CustomizationJob
 from craton.features.tuning.progress import Began, Event, Stepped
-from craton.infra.store.port import Resource
-from craton.workflows.workflow import Job
+from craton.infra.series import metrics_index
+from craton.infra.store.port import Resource, Transaction
+from craton.workflows.customize.measuring import Figures
+from craton.workflows.workflow import Job, JobFailed
 
 _EVERY_S = 1.0
 
@@ -22,18 +23,21 @@ _EVERY_S = 1.0
 class Teller:
     """`async with teller:` writes while the block lasts, and once more at its end.
 
-    `before` are the losses that the row bears: what a training that goes on has behind it.
+    `row` bears what a training that goes on has behind it. Row and metrics change in one transaction.
     """
 
-    def __init__(self, job: Job, before: Sequence[float] = ()) -> None:
+    def __init__(self, job: Job, row: Resource) -> None:
+        before = row.read(CustomizationJob)
         self._job = job
-        self._losses: list[float] = list(before)
+        self._losses: list[float] = list(before.losses)
+        self._figures = Figures(row.account, row.region, row.name or row.id, before.step)
         self._step = self._steps = 0
         self._news = False
         self._task: asyncio.Task[None] | None = None
 
     def told(self, event: Event) -> None:
         """Hear an event; cheap."""
+        self._figures.told(event, self._job.tools.clock.now().timestamp())
         if isinstance(event, Began):
             self._step, self._steps, self._news = event.step, event.steps, True
             if not event.step:
@@ -66,12 +70,16 @@ class Teller:
         if not self._news:
             return
         self._news = False
-        now = self._job.tools.clock.now()
+        now, samples = self._job.tools.clock.now(), self._figures.take()
 
-        def change(row: Resource) -> Resource:
+        def work(transaction: Transaction) -> None:
+            row = transaction.get(self._job.arn)
+            if row is None:
+                raise JobFailed("The job was deleted.")
             if row.status != rows.STOPPING:
                 row = rows.phased(row, PROCESSING, rows.COMPLETED, now)
                 row = rows.phased(row, TRAINING, rows.IN_PROGRESS, now)
-            return rows.learned(row, self._losses, self._step, self._steps, now)
+            transaction.update(rows.learned(row, self._losses, self._step, self._steps, now))
+            transaction.run(lambda connection: metrics_index.add(connection, samples, bounded=False))
 
-        await self._job.amend(change)
+        await self._job.write(work)

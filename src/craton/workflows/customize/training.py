@@ -13,6 +13,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,9 +21,10 @@ import msgspec
 from craton.features.hosting.custom import Form
 from craton.features.tuning.memory import needed_bytes, shown
 from craton.features.tuning.plan import Plan
-from craton.features.tuning.progress import Done, Event, Failed, Kept, TuningFault, heard
+from craton.features.tuning.progress import Asked, Done, Event, Failed, Kept, TuningFault, heard
 from craton.infra.compute.process import available_cores, describe_exit
 from craton.infra.compute.sandbox import Sandbox
+from craton.workflows.customize.grading import Desk, Grade
 from craton.workflows.import_model import child
 from craton.workflows.workflow import JobFailed, Later
 
@@ -74,16 +76,19 @@ def turn(folder: Path) -> Iterator[None]:
 
 
 class Trainer:
-    """Runs a plan. `told` hears each event; `stop` returns when the job is to stop."""
+    """Runs a plan. `told` hears each event; `stop` returns when the job is to stop; `grade` scores what it asks about."""
 
     def __init__(
-        self, sandbox: Sandbox, folder: Path, told: Callable[[Event], None], stop: Callable[[], Awaitable[None]]
-    ) -> None:
+        self, sandbox: Sandbox, folder: Path, told: Callable[[Event], None], stop: Callable[[], Awaitable[None]],
+        grade: Grade | None = None,
+    ) -> None:  # fmt: skip
         self._folder = folder
         self._sandbox = sandbox
         self._told = told
         self._stop_asked = stop
         self._stopping = False
+        self._grade = grade
+        self._desk: Desk | None = None
         self._end: Done | Failed | None = None
         self._kept = 0
 
@@ -92,10 +97,7 @@ class Trainer:
         kills, words = 0, [CHILD, str(file)]
         while True:
             before = self._kept
-            ended = await child.run(
-                words, self._folder, self._sandbox, reads=[plan.base], threads=plan.threads, hear=self._hear,
-                stop=self._stop,
-            )  # fmt: skip
+            ended = await self._once(words, plan)
             if self._end is not None:
                 return self._ended(self._end, plan)
             if ended.code in STOPPED and self._stopping:
@@ -106,6 +108,17 @@ class Trainer:
             if kills >= _MOST_KILLS:
                 raise JobFailed(killed(ended.code, kills, plan))
             await asyncio.sleep(kills)
+
+    async def _once(self, words: list[str], plan: Plan) -> child.Ended:
+        """One process to its end. Raises what kept the grader from being asked."""
+        run = partial(
+            child.run, words, self._folder, self._sandbox, reads=[plan.base], threads=plan.threads, hear=self._hear,
+            stop=self._stop,
+        )  # fmt: skip
+        if self._grade is None:
+            return await run()
+        async with Desk(self._grade) as self._desk:
+            return await run(replies=self._desk.replies)
 
     async def _stop(self) -> None:
         await self._stop_asked()
@@ -119,9 +132,13 @@ class Trainer:
             self._end = event
         if isinstance(event, Kept):
             self._kept = event.step
+        if isinstance(event, Asked) and self._desk is not None:
+            self._desk.ask(event.items)
         self._told(event)
 
     def _ended(self, end: Done | Failed, plan: Plan) -> Trained:
+        if self._stopping:  # what then goes wrong, a checkpoint without room say, is nobody's matter any more
+            return Trained(stopped=True)
         if isinstance(end, Failed):
             raise JobFailed(f"{_WHAT[end.kind]}{without_paths(end.why, plan)}")
         form: Form = "adapter" if plan.settings.rank else "model"

@@ -12,6 +12,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +33,7 @@ _FIXED = {
 _LINES = 40
 _LARGEST_FILE_BYTES = 1 << 42
 _LONGEST_LINE = 64 * 1024
+_LONGEST_QUESTION = 8 * 1024 * 1024
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -45,11 +47,13 @@ class Ended(msgspec.Struct, frozen=True):
 async def run(
     words: list[str], folder: Path, sandbox: Sandbox, *, reads: Sequence[str] = (), threads: int = 0,
     hear: Callable[[bytes], None] | None = None, stop: Callable[[], Awaitable[None]] | None = None,
+    replies: asyncio.Queue[bytes] | None = None,
 ) -> Ended:  # fmt: skip
     """Run `python -m WORDS…` in a folder, which is also its home, to its end; cancelled, it is ended with all its own.
 
     It reaches no network and writes to this folder alone, as far as the sandbox holds here; of the home it reads that,
-    and `reads`. `hear` gets each line that it says, as it comes. Once `stop` returns it is sent SIGTERM. Raises OSError.
+    and `reads`. `hear` gets each line that it says, as it comes. Once `stop` returns it is sent SIGTERM. `replies` are
+    lines for its standard input, which an empty one ends, as SIGTERM does. Raises OSError.
     """
     passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     cores = str(threads or available_cores())
@@ -58,16 +62,18 @@ async def run(
             sys.executable, "-P", "-m", *words,
             cwd=folder,
             env={**passed, **_FIXED, "OMP_NUM_THREADS": cores, "HOME": str(folder), "TMPDIR": str(folder)},
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.DEVNULL if replies is None else asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            limit=_LONGEST_LINE,
+            limit=_LONGEST_LINE if replies is None else _LONGEST_QUESTION,
             start_new_session=True,  # and with it a group of its own; uvloop knows no `process_group`
             preexec_fn=partial(_bind, enter),
         )  # fmt: skip
     guard = Guard()
     guard.add(child.pid)
-    stopping = asyncio.create_task(_stopped(child.pid, stop)) if stop is not None else None
+    beside = [asyncio.create_task(_stopped(child.pid, stop, replies))] if stop is not None else []
+    if child.stdin is not None and replies is not None:
+        beside.append(asyncio.create_task(_fed(child.stdin, replies)))
     try:
         said, complained, code = await asyncio.gather(_last(child.stdout, hear), _last(child.stderr), child.wait())
     except BaseException:
@@ -75,8 +81,8 @@ async def run(
         await child.wait()
         raise
     finally:
-        if stopping is not None:
-            stopping.cancel()
+        for task in beside:
+            task.cancel()
         guard.remove(child.pid)
         guard.close()
     return Ended(code, said, complained)
@@ -88,9 +94,19 @@ def _bind(enter: Callable[[], None]) -> None:
     set_parent_death_signal()  # last: the kernel forgets it when a process changes its rights
 
 
-async def _stopped(pid: int, stop: Callable[[], Awaitable[None]]) -> None:
+async def _stopped(pid: int, stop: Callable[[], Awaitable[None]], replies: asyncio.Queue[bytes] | None) -> None:
     await stop()
     signal_process(pid, signal.SIGTERM)
+    if replies is not None:
+        replies.put_nowait(b"")  # so that it does not wait for what nobody answers
+
+
+async def _fed(stdin: asyncio.StreamWriter, replies: asyncio.Queue[bytes]) -> None:
+    with suppress(ConnectionError):  # it ended first
+        while line := await replies.get():
+            stdin.write(line)
+            await stdin.drain()
+    stdin.close()
 
 
 async def _last(stream: asyncio.StreamReader | None, hear: Callable[[bytes], None] | None = None) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from craton.features.events import job_change
 from craton.features.rag.documents import INGESTION_RUN
 from craton.features.rag.resources import (
     COMPLETE,
@@ -139,7 +140,9 @@ async def published(job: Job, ingestion: Ingestion, sync: Progress, version: Ver
             release(transaction, job, base)
         body = msgspec.structs.replace(before.read(IngestionJob), statistics=counted, failures=failures)
         changed = with_status(before, COMPLETE, job)
-        return transaction.update(msgspec.structs.replace(changed, body=msgspec.json.encode(body)))
+        made = transaction.update(msgspec.structs.replace(changed, body=msgspec.json.encode(body)))
+        job_change.tell(transaction, before, made, now)
+        return made
 
     after = await job.write(work)
     if before is not None:

@@ -57,7 +57,7 @@ async def _carried(ingestion: Ingestion, old: Shelf | None, row: Document, recip
 
 
 async def _entries(ingestion: Ingestion, row: Document, chunks: Sequence[Found]) -> list[Entry]:
-    texts = [row.prefix + chunk.text for chunk in chunks]
+    texts = [row.prefix + chunk.heading + chunk.text for chunk in chunks]
     vectors = await ingestion.embedder.vectors(texts)
     return [
         Entry(
@@ -73,6 +73,7 @@ async def _entries(ingestion: Ingestion, row: Document, chunks: Sequence[Found])
             parent=one.parent,
             parent_id=one.parent_id,
             content=content,
+            heading=one.heading,
             metadata=one.metadata,
             access=row.access,
         )

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from craton.features.rag.chunking.cut import cut
+from craton.features.rag.chunking.headings import heading_of
 from craton.features.rag.documents import Document, location_of
 from craton.features.rag.parsing.parse import parse
 from craton.features.rag.parsing.records import Records, read_records
@@ -116,7 +117,7 @@ class Indexing:
 
     async def _entries(self, material: Material, chunks: Sequence[Chunk], first: int) -> list[Entry]:
         prefix = material.sidecar.prefix()
-        texts = [prefix + chunk.piece.text for chunk in chunks]
+        texts = [prefix + chunk.heading + chunk.piece.text for chunk in chunks]
         vectors = await self._embedder.vectors(texts)
         location = msgspec.json.encode(location_of(material.kind, material.identifier))
         return [
@@ -142,6 +143,7 @@ def entry_of(material: Material, chunk: Chunk, number: int, content: str, vector
         parent=chunk.parent,
         parent_id=_ident(material, parent) if parent else "",
         content=content,
+        heading=chunk.heading,
         metadata={**shared, **chunk.own} if chunk.own else shared,
         access=material.sidecar.access,
     )
@@ -157,7 +159,8 @@ def meaning_of(vector: Vector) -> list[float]:
 
 def chunk_of(parsed: Parsed, piece: Piece, rows: Records | None = None) -> Chunk:
     parent = parsed.text[piece.parent[0] : piece.parent[1]] if piece.parent is not None else ""
-    return Chunk(piece, parent, {**rows.of(piece.start)} if rows is not None else {})
+    own = {**rows.of(piece.start)} if rows is not None else {}
+    return Chunk(piece, parent, own, heading_of(parsed, piece.start))
 
 
 def _ident(material: Material, what: str) -> str:

@@ -47,11 +47,15 @@ class Material(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """A piece on its way into the index. `own` are attributes of the piece alone, which win over the document's."""
+    """A piece on its way into the index. `own` are attributes of the piece alone, which win over the document's.
+
+    `heading` is under what it stands: embedded and searched with it.
+    """
 
     piece: Piece
     parent: str = ""
     own: dict[str, Value] = {}
+    heading: str = ""
 
 
 def indexed(material: Material, recipe: str, chunks: int) -> Document:

@@ -13,7 +13,7 @@ import msgspec
 from craton.features.rag.chunking.strategy import Strategy, strategy_of
 from craton.infra.store.port import fingerprint
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised by hand when the same document would be cut or embedded otherwise by a newer Craton."""
 PROMPT = (
     "Transcribe this page for a search index. Write all text that can be read, in its reading order; tables as lines "

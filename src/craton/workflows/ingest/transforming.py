@@ -157,7 +157,7 @@ def _chunk(content: _Content, shared: Mapping[str, Any], before: Mapping[str, Ch
     own = {key: value for key, told in {**shared, **content.metadata}.items() if (value := _value(told)) is not None}
     old = before.get(content.body)
     piece = old.piece if old is not None else Piece(0, len(content.body), content.body)
-    return Chunk(piece, old.parent if old is not None else "", own)
+    return Chunk(piece, old.parent, own, old.heading) if old is not None else Chunk(piece, own=own)
 
 
 def _value(told: Any) -> Value | None:

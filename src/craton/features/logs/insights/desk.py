@@ -88,6 +88,10 @@ class Desk:
                 self._seats.release()
         except Stopped:
             return
+        except asyncio.CancelledError:  # the process ends
+            with contextlib.suppress(Stopped, StoreError):
+                await self._tell(task, FAILED, asking.about)
+            raise
         except (
             StoreError, CipherError, NoSuchSeries, OSError, asyncio.IncompleteReadError, msgspec.DecodeError,
         ) as error:  # fmt: skip

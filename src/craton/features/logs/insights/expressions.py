@@ -111,11 +111,11 @@ def _operation(expression: syntax.Operation) -> Value:
     if sign == "not":
         (only,) = operands
         return lambda record: not is_true(only(record))
-    left, right = operands
     if sign == "and":
-        return lambda record: is_true(left(record)) and is_true(right(record))
+        return lambda record: all(is_true(one(record)) for one in operands)
     if sign == "or":
-        return lambda record: is_true(left(record)) or is_true(right(record))
+        return lambda record: any(is_true(one(record)) for one in operands)
+    left, right = operands
     if sign == "=":
         return lambda record: equal(left(record), right(record))
     if sign == "!=":

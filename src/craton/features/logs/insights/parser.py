@@ -2,8 +2,8 @@
 
 Owns the grammar: commands with bars between them, and expressions by precedence (or, and, not, comparisons, sums,
 products, powers, signs). Source: CloudWatch Logs user guide, "CloudWatch Logs Insights language query syntax". Commands
-that are not built (pattern, diff, anomaly, unnest, join, lookup, SOURCE …) are errors that name them. It must not know
-what functions there are.
+that are not built (pattern, diff, anomaly, unnest, join, lookup, SOURCE …) are errors that name them. Of functions it
+knows only which are none of records' figures.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
+import msgspec
+
 from craton.features.logs.insights import syntax
+from craton.features.logs.insights.functions import FUNCTIONS
 from craton.features.logs.insights.scanner import BadQuery, Scanner
 
 T = TypeVar("T")
@@ -20,7 +23,9 @@ T = TypeVar("T")
 MOST_COMMANDS = 100
 MOST_LIMIT = 100_000
 MOST_STATS = 2
-_DEEPEST = 64
+_DEEPEST = 32
+_MOST_OPERATIONS = 300
+"""Signs between operands; `and` and `or` are not counted, since they do not nest."""
 _ABSENT = frozenset(
     {"pattern", "diff", "anomaly", "unnest", "join", "lookup", "source", "filterindex", "logtype", "subquery", "tail"}
 )
@@ -36,7 +41,8 @@ def parse(query: str) -> syntax.Query:
 class _Parser:
     def __init__(self, query: str) -> None:
         self._scanner = Scanner(query)
-        self._depth = 0
+        self._depth = self._operations = 0
+        self._figures: list[syntax.Figure] | None = None  # while an item of stats is read
         self._made: dict[str, str] = {}  # columns of figures that have no other name than what was written
         self._commands: dict[str, Callable[[], syntax.Command]] = {
             "fields": self._fields,
@@ -142,26 +148,46 @@ class _Parser:
         return tuple(self._listed(self._name))
 
     def _stats(self) -> syntax.Stats:
-        figures = tuple(self._listed(self._figure))
+        figures: list[syntax.Figure] = []
+        items = self._listed(lambda: self._item(figures))
         by = tuple(self._listed(self._named)) if self._scanner.took_word("by") else ()
-        names = [one.name for one in figures] + [one.name for one in by]
-        self._made = {unspaced(name): name for name in names}
-        return syntax.Stats(figures, by)
+        columns = tuple(dict.fromkeys([one.name for one in by] + [one.name for one in items]))
+        self._made = {unspaced(name): name for name in columns}
+        derived = tuple(one for one in items if one.expression != syntax.Field(one.name))
+        return syntax.Stats(tuple(figures), by, derived, columns)
 
-    def _figure(self) -> syntax.Figure:
-        scanner, token = self._scanner, self._scanner.next
-        if token.kind != "name" or _FUNCTION.match(scanner.query, token.end) is None:
-            raise scanner.unexpected("an aggregation function")
-        scanner.take()
-        scanner.took("(")
+    def _item(self, figures: list[syntax.Figure]) -> syntax.Named:
+        """A figure, or what is made of figures: those in it are added."""
+        scanner, start, count = self._scanner, self._scanner.next, len(figures)
+        self._figures, self._made = figures, {}
+        expression = self._sum()
+        self._figures = None
+        if isinstance(expression, syntax.Field) and len(figures) == count:
+            raise BadQuery(
+                f"unexpected symbol found '{expression.name[:50]}', expected an aggregation function",
+                start.start, start.end,
+            )  # fmt: skip
+        written = scanner.query[start.start : scanner.behind].strip()
+        name = self._alias() or written
+        if isinstance(expression, syntax.Field):  # one figure alone has the item's own name
+            figures[-1] = msgspec.structs.replace(figures[-1], name=name)
+            expression = syntax.Field(name)
+        return syntax.Named(name, expression)
+
+    def _figure(self, name: str, start: int, figures: list[syntax.Figure]) -> syntax.Field:
+        """A figure within an item of stats, which stands there as a field."""
+        scanner = self._scanner
+        self._figures = None  # no figures of figures
         arguments: tuple[syntax.Expression, ...] = ()
         if scanner.took("*") is None and not (scanner.next.kind == "sign" and scanner.next.text == ")"):
             arguments = tuple(self._listed(self._sum))
         if scanner.took(")") is None:
             raise scanner.unexpected("')'")
-        written = scanner.query[token.start : scanner.behind]
-        place = (token.start, scanner.behind)
-        return syntax.Figure(self._alias() or written, token.text.lower(), arguments, place)
+        self._figures = figures
+        place = (start, scanner.behind)
+        hidden = f"{scanner.query[start : scanner.behind]} at {start}"
+        figures.append(syntax.Figure(hidden, name, arguments, place))
+        return syntax.Field(hidden)
 
     # --- parts of commands ---
 
@@ -193,17 +219,17 @@ class _Parser:
         self._depth += 1
         if self._depth > _DEEPEST:
             raise BadQuery("the expression is nested too deeply", self._scanner.next.start, self._scanner.next.end)
-        found = self._both()
+        either = [self._both()]
         while self._scanner.took_word("or") or self._scanner.took("||"):
-            found = syntax.Operation("or", (found, self._both()))
+            either.append(self._both())
         self._depth -= 1
-        return found
+        return either[0] if len(either) == 1 else syntax.Operation("or", tuple(either))
 
     def _both(self) -> syntax.Expression:
-        found = self._negated()
+        parts = [self._negated()]
         while self._scanner.took_word("and") or self._scanner.took("&&"):
-            found = syntax.Operation("and", (found, self._negated()))
-        return found
+            parts.append(self._negated())
+        return parts[0] if len(parts) == 1 else syntax.Operation("and", tuple(parts))
 
     def _negated(self) -> syntax.Expression:
         count = 0
@@ -216,14 +242,17 @@ class _Parser:
         found, scanner = self._sum(), self._scanner
         while True:
             if (sign := scanner.took(*_COMPARED)) is not None:
+                self._count()
                 found = syntax.Operation(_COMPARED[sign], (found, self._sum()))
             elif scanner.took("=~"):
+                self._count()
                 found = self._like(found)
             elif (word := scanner.took_word("like", "in", "not")) is not None:
                 is_not = word == "not"
                 word = scanner.took_word("like", "in") if is_not else word
                 if word is None:
                     raise scanner.unexpected("'like' or 'in'")
+                self._count()
                 test = self._like(found) if word == "like" else self._among(found)
                 found = syntax.Operation("not", (test,)) if is_not else test
             else:
@@ -252,8 +281,15 @@ class _Parser:
     def _chain(self, signs: tuple[str, ...], part: Callable[[], syntax.Expression]) -> syntax.Expression:
         found = part()
         while (sign := self._scanner.took(*signs)) is not None:
+            self._count()
             found = syntax.Operation(sign, (found, part()))
         return found
+
+    def _count(self) -> None:
+        """Operations nest, so there is an end to them."""
+        self._operations += 1
+        if self._operations > _MOST_OPERATIONS:
+            raise BadQuery("the query has too many operations", self._scanner.behind, self._scanner.behind)
 
     def _power(self) -> syntax.Expression:
         found = self._signed()
@@ -295,6 +331,8 @@ class _Parser:
     def _calling(self, name: str, start: int) -> syntax.Calling | syntax.Field:
         scanner = self._scanner
         scanner.took("(")
+        if self._figures is not None and name.lower() not in FUNCTIONS:
+            return self._figure(name.lower(), start, self._figures)
         arguments: list[syntax.Expression] = []
         if not scanner.took(")"):
             if not (self._made and scanner.took("*")):

@@ -102,6 +102,7 @@ class Grouped:
         self.skipped = 0
         self._by = [(one.name, value_of(one.expression)) for one in stats.by]
         self._makers = [(one.name, maker(one)) for one in stats.figures]
+        self._derived = [(one.name, value_of(one.expression)) for one in stats.derived]
         self._groups: dict[tuple[str | None, ...], tuple[list[Any], list[Figure]]] = {}
         if not self._by:
             self._groups[()] = ([], [make() for _, make in self._makers])
@@ -120,11 +121,14 @@ class Grouped:
 
     def rows(self) -> list[Has]:
         names, titles = [name for name, _ in self._by], [name for name, _ in self._makers]
-        return [
-            Row({**dict(zip(names, values, strict=True)),
-                 **{title: figure.result() for title, figure in zip(titles, figures, strict=True)}})
-            for values, figures in self._groups.values()
-        ]  # fmt: skip
+        rows: list[Has] = []
+        for values, figures in self._groups.values():
+            row = Row(dict(zip(names, values, strict=True)))
+            row.made.update((title, figure.result()) for title, figure in zip(titles, figures, strict=True))
+            for name, value in self._derived:
+                row.made[name] = value(row)
+            rows.append(row)
+        return rows
 
 
 class Newest:
@@ -259,7 +263,7 @@ def columns_of(commands: Sequence[syntax.Command]) -> list[str]:
     is_of_events, is_final = True, False
     for command in commands:
         if isinstance(command, syntax.Stats):
-            columns = dict.fromkeys([one.name for one in command.by] + [one.name for one in command.figures])
+            columns = dict.fromkeys(command.columns)
             is_of_events, is_final = False, False
         elif isinstance(command, syntax.Display):
             columns, is_final = dict.fromkeys(one.name for one in command.columns), True

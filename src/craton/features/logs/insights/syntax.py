@@ -100,8 +100,12 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 class Stats(msgspec.Struct, frozen=True):
+    """`derived` are made of the figures of a group, and of each other; `columns` are what is shown, in order."""
+
     figures: tuple[Figure, ...]
     by: tuple[Named, ...]
+    derived: tuple[Named, ...]
+    columns: tuple[str, ...]
 
 
 class Sort(msgspec.Struct, frozen=True):

@@ -102,7 +102,7 @@ class Speaker:
     def _checked(self, request: ConverseRequest, *, streaming: bool) -> tuple[Resolved, bool]:
         resolved = self._resolved
         if resolved.router is not None:
-            resolved = run.routed(resolved, request, streaming=streaming)
+            self._inner.resolved = resolved = run.routed(resolved, request, streaming=streaming)
         native_fields.lift(request, resolved.route.capabilities)
         return resolved, run.check(resolved, request, streaming=streaming)
 

@@ -22,6 +22,7 @@ from craton.features.rag.resources import KnowledgeBase
 
 Invocation = Literal["InvokeModel", "Converse", "ConverseStream"]
 T = TypeVar("T")
+_TRACE = (b"traceparent", b"tracestate")
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -43,10 +44,11 @@ def _operation(name: Invocation) -> Operation:
 def within(call: Call, name: Invocation, caller: Principal | None = None) -> Call:
     """An invocation of a model that a call makes on its way: as the same caller, or as another, in the same region.
 
-    It has headers of its own, and is counted as an invocation by itself (`counted`).
+    It has none of the headers but those of the trace, and is counted as an invocation by itself (`counted`).
     """
+    traced = {name: call.headers[name] for name in _TRACE if name in call.headers}
     return Call(
-        call.app, _operation(name), caller or call.caller, call.region, call.request_id, {},
+        call.app, _operation(name), caller or call.caller, call.region, call.request_id, traced,
         call.app.clock.monotonic(), call.report,
     )  # fmt: skip
 

@@ -116,7 +116,7 @@ async def _ask(inner: Call, resolved: Resolved, model: str, request: ConverseReq
     request.model_id = model
     try:
         if resolved.router is not None:
-            resolved = run.routed(resolved, request, streaming=False)
+            inner.resolved = resolved = run.routed(resolved, request, streaming=False)
         plain = run.check(resolved, request, streaming=False)
         return await counted(inner, lambda call: run.converse(call, resolved, request, plain=plain))
     except Fault as fault:

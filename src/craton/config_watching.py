@@ -1,0 +1,35 @@
+"""The tables of the config file that say what usage costs and where traces go.
+
+Owns names, types and defaults. Reading is `config`'s; must not know what is done with them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+_Positive = Annotated[float, Meta(gt=0)]
+
+
+class PricesTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`file`: a price table of one's own, JSON or TOML, instead of the one in the box."""
+
+    file: str = ""
+
+
+class TelemetryTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A collector of OpenTelemetry's, spoken to by OTLP over HTTP; "": none.
+
+    `headers` go with each request, their values as `env:NAME` or `file:PATH`. `sample` is the share of requests that are
+    traced where the caller's `traceparent` does not say. `max_spans` wait at most while the collector is away.
+    """
+
+    endpoint: Annotated[str, Meta(pattern=r"^(https?://[^\s?#]+)?\Z")] = ""
+    headers: dict[str, str] = {}
+    ca: str = ""
+    service_name: str = "craton"
+    sample: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    max_spans: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
+    timeout_s: _Positive = 10.0

@@ -1,0 +1,55 @@
+"""The way to a collector of OpenTelemetry's, composed: a part of `supervision`, loaded whole only where one is configured."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from craton.config import ConfigError, Settings, secret
+
+if TYPE_CHECKING:
+    from craton.features.metering.tally import Tally
+    from craton.features.metering.tracing.exporter import Exporter
+    from craton.infra.control.server import Methods
+
+
+class Exporting:
+    """An exporter and its task."""
+
+    def __init__(self, exporter: Exporter) -> None:
+        self._exporter = exporter
+        self._running: asyncio.Task[None] | None = None
+
+    @property
+    def methods(self) -> Methods:
+        return self._exporter.methods
+
+    def start(self, tally: Tally) -> None:
+        """Send from now on; the counts are shown with those of `tally`."""
+        tally.spans = lambda: self._exporter.counts
+        self._running = asyncio.create_task(self._exporter.run(), name="telemetry")
+
+    async def stop(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
+            await self._exporter.close()
+
+
+def open_exporting(settings: Settings) -> Exporting | None:
+    """None without a collector. Raises ConfigError where protobuf's messages or a secret are missing."""
+    table = settings.file.telemetry
+    if not table.endpoint:
+        return None
+    from importlib.util import find_spec
+
+    if find_spec("opentelemetry") is None or find_spec("opentelemetry.proto") is None:
+        raise ConfigError("[telemetry] endpoint needs the package opentelemetry-proto")
+    for name, reference in table.headers.items():
+        if not reference.startswith(("env:", "file:")):
+            raise ConfigError(f"[telemetry] headers: {name} must name where its value lies, as env:NAME or file:PATH")
+    from craton.features.metering.tracing.exporter import Exporter
+
+    headers = {name: secret(reference) for name, reference in table.headers.items()}
+    return Exporting(Exporter(table, headers, f"{socket.gethostname()}:{os.getpid()}"))

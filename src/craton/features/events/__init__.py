@@ -1,0 +1,1 @@
+"""Events on their way from whoever tells them to the targets of rules."""

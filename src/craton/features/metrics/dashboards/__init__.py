@@ -1,0 +1,1 @@
+"""Dashboards and the pictures of their widgets."""

@@ -1,0 +1,1 @@
+"""EventBridge's operations: buses, rules, targets, and events put by customers."""

@@ -1,0 +1,1 @@
+"""Alarms: looked at by the calendar, their actions as runs."""

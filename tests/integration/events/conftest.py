@@ -1,0 +1,7 @@
+"""Stores that events are kept in, one of each database."""
+
+from __future__ import annotations
+
+from tests.integration.jobs.conftest import postgresql, store
+
+__all__ = ["postgresql", "store"]
