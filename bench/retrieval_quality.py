@@ -213,7 +213,10 @@ def main() -> None:
         known, line = ingested(server, corpus, model, given.tokens)
         settings = config.load(home=str(home))
         print(f"{line}, {visible(settings, known.base).chunks} chunks, embedded by {model}\n", flush=True)
-        sides = {"words (BM25)": asyncio.run(by_words(settings, known, every)), **by_api(known, every, rerank=given.rerank)}
+        sides = {
+            "words (BM25)": asyncio.run(by_words(settings, known, every)),
+            **by_api(known, every, rerank=given.rerank),
+        }
         if given.peer:
             sides |= Peer(given.peer, server.client("bedrock-runtime"), model).found(corpus, every)
     print("\n".join([*told(every, sides), *(["", *by_kind(every, sides)] if given.kinds else [])]))

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from craton.config_containers import ContainerTable, MarketplaceTable
 from craton.config_events import EventsTable
-from craton.config_watching import PricesTable, TelemetryTable
+from craton.config_watching import Watching
 
 DEFAULT_PORT = 8765
 SAMPLE_MODEL = "craton.chat-mini-v1:0"
@@ -465,7 +465,7 @@ class CloudwatchTable(Table, frozen=True):
     webhooks: dict[str, str] = {}
 
 
-class ConfigFile(Table, frozen=True):
+class ConfigFile(Watching, Table, frozen=True):
     server: ServerTable = ServerTable()
     standins: StandinsTable = StandinsTable()
     store: StoreTable = StoreTable()
@@ -486,8 +486,6 @@ class ConfigFile(Table, frozen=True):
     limits: LimitsTable = LimitsTable()
     routing: RoutingTable = RoutingTable()
     quota: QuotaTable = QuotaTable()
-    prices: PricesTable = PricesTable()
-    telemetry: TelemetryTable = TelemetryTable()
     redis: RedisTable = RedisTable()
     testing: TestingTable = TestingTable()
     organization: OrganizationTable = OrganizationTable()

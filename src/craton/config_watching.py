@@ -1,11 +1,12 @@
-"""The tables of the config file that say what usage costs and where traces go.
+"""The tables of the config file that say what usage costs, what it may cost, and where traces go.
 
 Owns names, types and defaults. Reading is `config`'s; must not know what is done with them.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from decimal import Decimal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -33,3 +34,29 @@ class TelemetryTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     sample: Annotated[float, Meta(ge=0, le=1)] = 1.0
     max_spans: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
     timeout_s: _Positive = 10.0
+
+
+class BudgetTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What usage may cost in an hour, day or month (UTC), in the currency of the prices.
+
+    `account`, `region`, `principal` and `model` (the one behind the name) are patterns (`*`, `?`), `tag` holds pairs that
+    the profile or model that was called must have. `refuse`: requests beyond it are refused; `watch`: it is only shown.
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    amount: Decimal
+    period: Literal["hour", "day", "month"] = "month"
+    action: Literal["watch", "refuse"] = "watch"
+    account: str = "*"
+    region: str = "*"
+    principal: str = "*"
+    model: str = "*"
+    tag: dict[str, str] = {}
+
+
+class Watching(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """These tables as part of the whole file."""
+
+    prices: PricesTable = PricesTable()
+    telemetry: TelemetryTable = TelemetryTable()
+    budget: list[BudgetTable] = []

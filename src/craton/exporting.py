@@ -1,15 +1,20 @@
-"""The way to a collector of OpenTelemetry's, composed: a part of `supervision`, loaded whole only where one is configured."""
+"""What is done with usage besides keeping it, composed: traces go to a collector, budgets are watched.
+
+A part of `supervision`. Either is loaded only where it is configured.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import socket
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from craton.config import ConfigError, Settings, secret
 
 if TYPE_CHECKING:
+    from craton.features.metering.budgets import Budgets
     from craton.features.metering.tally import Tally
     from craton.features.metering.tracing.exporter import Exporter
     from craton.infra.control.server import Methods
@@ -53,3 +58,25 @@ def open_exporting(settings: Settings) -> Exporting | None:
 
     headers = {name: secret(reference) for name, reference in table.headers.items()}
     return Exporting(Exporter(table, headers, f"{socket.gethostname()}:{os.getpid()}"))
+
+
+def open_budgets(settings: Settings, tally: Tally) -> Budgets | None:
+    """What watches budgets, told of each count by `tally`; None without any. Raises ConfigError."""
+    rules = settings.file.budget
+    if not rules:
+        return None
+    names = [rule.name for rule in rules]
+    if len(set(names)) < len(names):
+        raise ConfigError("[[budget]] names must differ")
+    from craton.features.metering.budgets import Budgets
+    from craton.models.catalog.prices import BadPrices, load
+
+    try:
+        prices = load(settings.file.prices.file)
+    except BadPrices as error:
+        raise ConfigError(f"[prices] {error}") from error
+    budgets = Budgets(rules, prices, lambda: datetime.now(UTC), tally.at_rest)
+    amounts = {rule.name: float(rule.amount) for rule in rules}
+    tally.heard = budgets.note
+    tally.budgets = lambda: {name: (spent, amounts[name]) for name, spent in budgets.spent.items()}
+    return budgets

@@ -1,4 +1,4 @@
-"""How a worker counts and notes traces, and the door by which counts are read, composed.
+"""How a worker counts, notes traces and keeps to quotas and budgets, and the door by which counts are read, composed.
 
 A part of `working`. What a server may never need is loaded when it is first asked for: Prometheus's door, and tracing.
 """
@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from craton.config import Settings
 from craton.context import App, Clock
+from craton.features.inference.quotas.quota import Quota
 from craton.features.metering.line import MeterLine
 from craton.features.metering.meter import Meter
 from craton.front.doors import Door, from_loopback
 from craton.infra.control.client import ControlClient
+from craton.infra.control.quota import LeaseLine
 from craton.infra.control.wire import ControlFault, ControlLost
 
 if TYPE_CHECKING:
+    from craton.features.inference.quotas.budget import Budgeted
     from craton.features.metering.tracing.tracer import SpanLine
 
 Report = Callable[[BaseException], None]
@@ -32,6 +35,31 @@ def open_lines(settings: Settings, clock: Clock, control: ControlClient) -> tupl
 
     tracer = Tracer(table.sample)
     return SpanLine(tracer, control), MeterLine(TracedMeter(clock.now, clock.monotonic, tracer), control)
+
+
+@runtime_checkable
+class Following(Protocol):
+    """What has to hear of the supervisor now and then."""
+
+    async def follow(self) -> None: ...
+
+
+def open_quota(settings: Settings, control: ControlClient) -> Quota | Budgeted | None:
+    """Quotas where there are limits, behind the budgets that refuse where there are such."""
+    limits, rules = settings.file.quota.limit, settings.file.budget
+    quota = Quota(limits, settings.file.server.workers, LeaseLine(control).lease) if limits else None
+    if not any(rule.action == "refuse" for rule in rules):
+        return quota
+    from craton.features.inference.quotas.budget import Budgeted
+
+    async def ask() -> list[int] | None:
+        try:
+            found: list[int] = await control.call("budgets.over")
+        except (ControlFault, ControlLost, TimeoutError):
+            return None
+        return found
+
+    return Budgeted(rules, quota, ask)
 
 
 def prometheus_door(app: App, meter: MeterLine, control: ControlClient, report: Report) -> Callable[[], Door]:

@@ -19,7 +19,7 @@ import msgspec
 
 from craton.aws.access.credentials import AccessKey, Credentials
 from craton.config import ConfigError, Settings
-from craton.exporting import Exporting, open_exporting
+from craton.exporting import Exporting, open_budgets, open_exporting
 from craton.features.functions.host.keeper import SOCKET, HostKeeper
 from craton.features.hosting import registry
 from craton.features.hosting.deployment import Deployment
@@ -144,6 +144,8 @@ class Supervision:
         self._tally = Tally(self._ask_opened, self._watch.exists)
         self._counting: asyncio.Task[None] | None = None
         self._exporting: Exporting | None = open_exporting(settings)
+        self._budgets = open_budgets(settings, self._tally)
+        self._recounting: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._run = run
         self._foreman: Foreman | None = None
@@ -161,6 +163,8 @@ class Supervision:
         kept.update({**self._audit.methods, **self._tally.methods})
         if self._exporting is not None:
             kept.update(self._exporting.methods)
+        if self._budgets is not None:
+            kept.update(self._budgets.methods)
         return {**model_methods(self._fleet), **kept, **own}
 
     async def start(self, control: ControlServer) -> None:
@@ -173,6 +177,9 @@ class Supervision:
         self._counting = asyncio.create_task(self._tally.run(), name="tally")
         if self._exporting is not None:
             self._exporting.start(self._tally)
+        if self._budgets is not None:
+            await self._budgets.recount()
+            self._recounting = asyncio.create_task(self._budgets.run(), name="budgets")
 
     def serve_jobs(self, spawn: Callable[[str], int], calendar: Sequence[Appointment]) -> None:
         """From now on there are workers for jobs whenever there is something to do; `spawn` makes one of a name."""
@@ -193,6 +200,8 @@ class Supervision:
         if self._counting is not None:
             self._counting.cancel()
             await self._tally.keep()
+        if self._recounting is not None:
+            self._recounting.cancel()
         if self._exporting is not None:
             await self._exporting.stop()
         await self._sharing.end()
@@ -329,3 +338,5 @@ class Supervision:
             await self._ask(lambda: self._opened().reset())
         await self._publish(call.server)
         await self._tally.clear()  # what workers told before they took it up
+        if self._budgets is not None:
+            self._budgets.clear()

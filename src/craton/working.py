@@ -29,7 +29,6 @@ from craton.aws.wire.route import Router
 from craton.config import ConfigError, Settings
 from craton.context import App, Live, SystemClock
 from craton.features.functions.line import FunctionsLine
-from craton.features.inference.quotas.quota import Quota
 from craton.features.inference.replicas.seats import Seats
 from craton.features.inference.routing.agreements import StoredAgreement
 from craton.features.inference.routing.compile import Compiler
@@ -54,7 +53,6 @@ from craton.infra.cipher.stored import StoredCipher
 from craton.infra.control.client import ControlClient
 from craton.infra.control.home import control_path
 from craton.infra.control.line import WorkerSupervisor
-from craton.infra.control.quota import LeaseLine
 from craton.infra.documents.child import ChildDocuments
 from craton.infra.identities.everybody import Everybody
 from craton.infra.identities.vault import Vault
@@ -141,8 +139,7 @@ class Worker:
         rows = cache(lambda: operation_rows(services, labels()) + at_root())
         self.storage = open_storage(settings, supervisor)
         app = App(settings, SystemClock(), catalog, self.live, supervisor, self.storage, ChildDocuments(), rows)
-        limits, workers = settings.file.quota.limit, settings.file.server.workers
-        self.quota = Quota(limits, workers, LeaseLine(control).lease) if limits else None
+        self.quota = measuring.open_quota(settings, control)
         self.cipher = open_cipher(settings, app)
         audit = open_audit(settings, control)
         self.ring, app = audit[0], replace(app, quota=self.quota, vault=self.vault, cipher=self.cipher, audit=audit[1])
@@ -274,6 +271,8 @@ class Worker:
         self.telling.append(asyncio.create_task(self.meter.run(), name="meter"))
         if self.spans is not None:
             self.telling.append(asyncio.create_task(self.spans.run(), name="spans"))
+        if isinstance(self.quota, measuring.Following):
+            self.telling.append(asyncio.create_task(self.quota.follow(), name="budgets"))
         self.telling.append(asyncio.create_task(self.vault.uses.tell(), name="key uses"))
         self.telling.append(asyncio.create_task(self.seats.tell(self.supervisor.report), name="load"))
         if self.settings.file.server.workers > 1:

@@ -221,6 +221,7 @@ def test_a_change_survives_a_kill(tmp_path: Path) -> None:
             cloudwatch = client(running)
             put(cloudwatch, "lasting", "nothing", AlarmActions=[HOOK])
             cloudwatch.set_alarm_state(AlarmName="lasting", StateValue="ALARM", StateReason="by hand")
+            assert running.process is not None
             running.process.send_signal(signal.SIGKILL)
             running.process.wait()
         hook.refusals = 0

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.acceptance.batching import asked, finished, s3_rights, said
+from tests.acceptance.batching import role as job_role
 from tests.acceptance.functions import make, make_role, until
 from tests.acceptance.identities import allow, document, user_key, with_key
 from tests.running import Running
 
-CONFIG = "[events]\nretry_s = 0.05\nretry_most_s = 0.2\nminute_s = 0.2\n"
+CONFIG = "[limits]\nbatch_min_records = 3\n[events]\nretry_s = 0.05\nretry_most_s = 0.2\nminute_s = 0.2\n"
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 RIGHTS = {"Effect": "Allow", "Action": ["logs:*", "s3:*"], "Resource": "*"}
@@ -24,6 +26,13 @@ import json, boto3
 def handler(event, context):
     boto3.client("s3").put_object(Bucket="kept", Key=event["id"], Body=json.dumps(event).encode())
 """
+CIRCLING = """
+import boto3
+def handler(event, context):
+    boto3.client("s3").put_object(Bucket="circled", Key=event["id"])
+    boto3.client("events").put_events(Entries=[{"Source": "circle", "DetailType": "again", "Detail": "{}"}])
+"""
+MODEL = "anthropic.claude-3-haiku-20240307-v1:0"
 
 
 @pytest.fixture(scope="module")
@@ -225,6 +234,44 @@ def test_what_is_not_built_says_so(events: Any) -> None:
     with pytest.raises(ClientError) as error:
         events.list_archives()
     assert error.value.response["Error"]["Code"] == "UnsupportedOperationException"
+
+
+def test_a_function_that_calls_itself_by_events_is_stopped(server: Running, events: Any) -> None:
+    """A function whose event calls the function again ends after AWS's sixteen times."""
+    putting = {"Effect": "Allow", "Action": "events:PutEvents", "Resource": "*"}
+    role = make_role(server, "circle", RIGHTS, putting)
+    functions = server.client("lambda")
+    arn = make(functions, "circle", role, CIRCLING, Timeout=20)["FunctionArn"]
+    functions.add_permission(
+        FunctionName="circle", StatementId="events", Action="lambda:InvokeFunction", Principal="events.amazonaws.com"
+    )
+    server.client("s3").create_bucket(Bucket="circled")
+    rule(events, "circle", arn, {"source": ["circle"]})
+    put(events, "circle")
+    assert until(lambda: "RecursiveInvocation" in server.output()), server.output()[-3000:]
+    assert 1 < server.client("s3").list_objects_v2(Bucket="circled")["KeyCount"] <= 17
+
+
+def test_a_job_tells_of_its_states(server: Running, events: Any) -> None:
+    """A batch job tells of each of its states, from its submission to its end."""
+    rule(events, "states", group(server, "/events/states"), {"source": ["aws.bedrock"]})
+    s3, bedrock = server.client("s3"), server.client("bedrock")
+    s3.create_bucket(Bucket="batched")
+    s3.put_object(Bucket="batched", Key="in/a.jsonl", Body=said(range(3)))
+    job = asked(
+        "told", MODEL, job_role(server, "batched", s3_rights("batched")), "s3://batched/in/", "s3://batched/out/"
+    )
+    arn = bedrock.create_model_invocation_job(**job)["jobArn"]
+    assert finished(bedrock, arn)["status"] == "Completed"
+
+    def states() -> set[str]:
+        found = {json.loads(one)["detail"]["status"] for one in logged(server, "/events/states")}
+        return found if "Completed" in found else set()
+
+    assert {"Submitted", "InProgress", "Completed"} <= until(states)
+    told = [json.loads(one) for one in logged(server, "/events/states")]
+    assert {one["resources"][0] for one in told} == {arn}
+    assert {one["detail"]["batchJobName"] for one in told} == {"told"}
 
 
 def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:

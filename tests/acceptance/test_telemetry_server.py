@@ -80,7 +80,7 @@ def test_a_trace_goes_through(tmp_path: Path, up: FakeUpstream) -> None:
             # Of boto3's own tries each is a request, and so a span.
             server.client("bedrock-runtime").converse(modelId=NOVA, messages=HELLO)
         found = [attributes(one) for one in collector.spans if one.kind == one.SPAN_KIND_SERVER]
-        assert [one["rpc.method"] for one in found][:2] == ["Converse", "ConverseStream"]
+        assert {one["rpc.method"] for one in found} == {"Converse", "ConverseStream"}
         assert {one.get("error.type") for one in found} == {None, "ThrottlingException"}
         assert len({one.trace_id for one in collector.spans}) == 2
         assert {one["x-key"] for one in collector.headers} == {"k-123"}

@@ -103,6 +103,7 @@ class MetricsDoor:
             totals=msgspec.msgpack.decode(known["totals"], type=list[Total]),
             lost=known["lost"],
             spans=known["spans"],
+            budgets=known["budgets"],
             jobs=known["jobs"],
             workers=workers,
             targets=targets,

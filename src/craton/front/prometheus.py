@@ -24,13 +24,15 @@ _BOUNDS = [*(f"{bound / 1000:g}" for bound in BOUNDS_MS), "+Inf"]
 
 
 class Standing(msgspec.Struct, kw_only=True):
-    """How a server stands. `spans`: of traces, by what became of them; `memory`: bytes by process; `delivery`: counts of log delivery by name; `deployments`: what
+    """How a server stands. `spans`: of traces, by what became of them; `budgets`: spent of
+    how much; `memory`: bytes by process; `delivery`: counts of log delivery by name; `deployments`: what
     is served by replicas, as `models.status` has it.
     """
 
     totals: list[Total]
     lost: int = 0
     spans: dict[str, int] = {}
+    budgets: dict[str, tuple[float, float]] = {}
     jobs: dict[str, int] = {}
     workers: dict[str, int] = {}
     targets: list[tuple[int, TargetRow]] = []
@@ -53,6 +55,12 @@ def text(standing: Standing) -> bytes:
         ]
         lines += headed(name, kind, about, found)
     lines += family("craton_uncounted_total", "counter", "Invocations no metric holds.", [("", standing.lost)])
+    for place, name, about in (
+        (0, "craton_budget_spent", "What was spent of a budget in its period."),
+        (1, "craton_budget_amount", "What may be spent of it."),
+    ):
+        budgets = [(labelled(budget=key), both[place]) for key, both in sorted(standing.budgets.items())]
+        lines += family(name, "gauge", about, budgets)
     lines += targets(standing.targets)
     lines += deployments(standing.deployments)
     lines += family("craton_workers", "gauge", "HTTP workers that serve.", [("", len(standing.workers))])

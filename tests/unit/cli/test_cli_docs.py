@@ -11,7 +11,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from craton import config_containers, config_tables
+from craton import config_containers, config_tables, config_watching
 from craton.cli.main import COMMANDS
 from craton.models.dialects.all import DIALECTS
 
@@ -28,7 +28,7 @@ TABLES = {
     **{
         f"[{field.name}]": struct_of(field.type)
         for field in msgspec.structs.fields(config_tables.ConfigFile)
-        if field.name not in {"model", "account"}
+        if field.name not in {"model", "account", "budget"}
     },
     "[[model]]": config_tables.ModelTable,
     "[[model.target]]": config_tables.TargetTable,
@@ -36,6 +36,7 @@ TABLES = {
     "[model.container]": config_containers.ContainerTable,
     "[[marketplace.model]]": config_containers.MarketplaceModelTable,
     "[[account]]": config_tables.AccountTable,
+    "[[budget]]": config_watching.BudgetTable,
 }
 
 

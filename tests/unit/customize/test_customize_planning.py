@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from craton.features.hosting.customization_job import BaseModel, CustomizationJob
+from craton.features.tuning.grading import OWN
 from craton.features.tuning.plan import Plan
 from craton.workflows.customize.places import Scratch
 from craton.workflows.customize.planning import plan_of
@@ -62,3 +63,10 @@ def test_reinforcement_has_hyperparameters_of_its_own(tmp_path: Path) -> None:
         4,
     )
     assert (grading.rule, grading.samples, grading.answer_tokens, plan.validate_every) == ("json-schema", 8, 16, 5)
+
+
+def test_a_function_that_scores_is_asked_outside(tmp_path: Path) -> None:
+    """The plan names no function: the training process asks whoever started it."""
+    arn = "arn:aws:lambda:us-east-1:000000000000:function:mine:live"
+    config = {"rftConfig": {"graderConfig": {"lambdaGrader": {"lambdaArn": arn}}}}
+    assert planned(tmp_path, "REINFORCEMENT_FINE_TUNING", PAIR, config=config).grading.rule == OWN

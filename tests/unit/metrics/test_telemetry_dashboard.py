@@ -35,7 +35,7 @@ def everything() -> bytes:
     target = TargetRow(models=["m"], provider="openai", model="gpt", state="closed", answered=1)
     return text(
         Standing(
-            totals=totals.rows, lost=1, spans={"sent": 1}, jobs={"running": 1}, workers={"0": 1}, targets=[(0, target)],
+            totals=totals.rows, lost=1, spans={"sent": 1}, budgets={"b": (1.0, 2.0)}, jobs={"running": 1}, workers={"0": 1}, targets=[(0, target)],
             memory={"supervisor": 1}, delivery={"segments": 1}, deployments=[deployment], version="1",
         )
     )  # fmt: skip

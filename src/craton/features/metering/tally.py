@@ -51,6 +51,8 @@ class Tally:
     def __init__(self, ask: Ask, exists: Callable[[], bool]) -> None:
         self.totals = Totals()
         self.lost = 0
+        self.heard: Callable[[list[Row]], None] = lambda _rows: None  # who else is told of counts: budgets
+        self.budgets: Callable[[], dict[str, tuple[float, float]]] = dict  # what was spent of how much
         self.spans: Callable[[], dict[str, int]] = dict  # what became of spans, where there are traces
         self._ask = ask
         self._exists = exists
@@ -79,17 +81,32 @@ class Tally:
     async def keep(self) -> None:
         """Keep what there is, some at a time, since others wait for the store. While it is away all waits here."""
         async with self._turn:
-            while self._batch or self._waiting:
-                if not self._batch:
-                    keys = list(islice(self._waiting, _KEEP_AT_ONCE))
-                    self._batch = [Row(*key[:4], self._waiting.pop(key), key[4]) for key in keys]
-                    self._number += 1
-                try:
-                    await self._ask(partial(kept, self._writer, self._number, self._batch))
-                except StoreError as error:
-                    self._complain(error)
-                    return
-                self._batch, self._complained = [], False
+            await self._keep()
+
+    async def at_rest(self, mark: Callable[[], None], work: Callable[[Store], Any]) -> Any:
+        """The result of work with the store at a moment, told by `mark`, when it holds all that was told.
+
+        None where there is no such moment: no store yet, or it is away.
+        """
+        async with self._turn:
+            await self._keep()
+            if self._batch or self._waiting or not self._exists():
+                return None
+            mark()
+            return await self._ask(work)
+
+    async def _keep(self) -> None:
+        while self._batch or self._waiting:
+            if not self._batch:
+                keys = list(islice(self._waiting, _KEEP_AT_ONCE))
+                self._batch = [Row(*key[:4], self._waiting.pop(key), key[4]) for key in keys]
+                self._number += 1
+            try:
+                await self._ask(partial(kept, self._writer, self._number, self._batch))
+            except StoreError as error:
+                self._complain(error)
+                return
+            self._batch, self._complained = [], False
 
     async def sweep(self) -> None:
         """Make old metrics coarser and give up older ones, a little at a time."""
@@ -122,6 +139,7 @@ class Tally:
         for row in rows:
             self.totals.add(row)
             self._wait(row)
+        self.heard(rows)
 
     def _wait(self, row: Row) -> None:
         use = row.use if len(self._waiting) < _MOST_USES else NOBODYS
@@ -142,7 +160,7 @@ class Tally:
         workers = {str(peer.index): peer.pid for peer in call.server.peers if peer.role == "worker"}
         return {
             "totals": msgspec.msgpack.encode(self.totals.rows), "lost": self.lost, "jobs": jobs, "workers": workers,
-            "spans": self.spans(),
+            "spans": self.spans(), "budgets": self.budgets(),
         }  # fmt: skip
 
     async def _keep_now(self, _call: Call) -> None:

@@ -36,10 +36,15 @@ def points(connection: Connection, metrics: Sequence[bytes], span: Span, *, spre
         if by_hour:
             found.setdefault(_period(begins_s, span), []).append(hour.summary)
             continue
+        start_s, stop_s, period_s, step_s = span.start_s, span.stop_s, span.period_s, hour.step_s
         for part, summary in metrics_block.unpack(hour.data, spread=spread).items():
-            at_s = begins_s + part * hour.step_s
-            if span.start_s <= at_s < span.stop_s:
-                found.setdefault(_period(at_s, span), []).append(summary)
+            at_s = begins_s + part * step_s
+            if start_s <= at_s < stop_s:
+                period = at_s - (at_s - start_s) % period_s
+                if period in found:
+                    found[period].append(summary)
+                else:
+                    found[period] = [summary]
     bring = merged if spread else _sums
     return {at_s: ones[0] if len(ones) == 1 else bring(ones) for at_s, ones in sorted(found.items())}
 
@@ -49,9 +54,11 @@ def _period(at_s: int, span: Span) -> int:
 
 
 def _sums(ones: Sequence[Summary]) -> Summary:
-    return Summary(
-        sum(one.samples for one in ones),
-        sum(one.total for one in ones),
-        min(one.least for one in ones),
-        max(one.most for one in ones),
-    )
+    samples = total = 0.0
+    least, most = ones[0].least, ones[0].most
+    for one in ones:
+        samples += one.samples
+        total += one.total
+        if one.least < least or one.most > most:
+            least, most = min(least, one.least), max(most, one.most)
+    return Summary(samples, total, least, most)

@@ -81,23 +81,25 @@ def of_values(values: Iterable[tuple[float, float]]) -> Summary:
 
 def merged(parts: Iterable[Summary]) -> Summary:
     """Of all samples of the parts."""
-    found, bins, known = Summary(), Bins(), True
-    for part in parts:
+    samples = total = least = most = 0.0
+    bins, known = Bins(), True
+    for part in parts:  # a month of a metric has tens of thousands: no calls but those that are needed
         if not part.samples:
             continue
-        if not found.samples:
-            found.least, found.most = part.least, part.most
-        found.samples += part.samples
-        found.total += part.total
-        found.least, found.most = min(found.least, part.least), max(found.most, part.most)
+        if not samples:
+            least, most = part.least, part.most
+        elif part.least < least or part.most > most:
+            least, most = min(least, part.least), max(most, part.most)
+        samples += part.samples
+        total += part.total
         spread = part.spread() if known else None
         if spread is None:
             known = False
             continue
         for index, count in spread.items():
-            bins[index] = bins.get(index, 0) + count
-    found.bins = None if found.is_alike or not known else narrowed(bins)
-    return found
+            bins[index] = bins[index] + count if index in bins else count
+    alike = least == most
+    return Summary(samples, total, least, most, None if alike or not known else narrowed(bins))
 
 
 def narrowed(bins: Bins) -> Bins:

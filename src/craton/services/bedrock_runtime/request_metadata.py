@@ -14,7 +14,9 @@ INVALID = (
     "The request metadata is invalid. Provide a JSON object of 1 to 16 pairs; keys of 1 to 256 and values of up to 256 "
     "characters, each an alphanumeric or whitespace character or one of : _ @ $ # = / + , - ."
 )
-_METADATA = msgspec.json.Decoder(Annotated[dict[MetadataKey, MetadataValue], Meta(min_length=1, max_length=16)])
+_METADATA: msgspec.json.Decoder[dict[str, str]] = msgspec.json.Decoder(
+    Annotated[dict[MetadataKey, MetadataValue], Meta(min_length=1, max_length=16)]
+)
 
 
 def check_metadata(text: str) -> dict[str, str]:

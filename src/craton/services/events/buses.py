@@ -15,7 +15,6 @@ from craton.context import Call
 from craton.features.events.event import DEFAULT_BUS
 from craton.features.events.rule import BUS, Bus, bus_arn
 from craton.infra.store.port import AlreadyExists, Query, Resource, Transaction
-from craton.services import stored
 from craton.services.events.asked import bus_named, bus_row, judged_bus, tags_of
 from craton.services.events.faults import as_faults, bad, bus_exists, no_bus, too_many
 from craton.services.events.rules import rules_on
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
 
 MOST_BUSES: Final = 100
 DEFAULT_PAGE: Final = 100
+NO_SLASH = "Event bus name must not contain '/'."
 NOT_DEFAULT = "Cannot delete event bus default."
 HAS_RULES = "Event bus {name} can't be deleted since it has rules."
 _KEY_ACTIONS = ("kms:DescribeKey", "kms:GenerateDataKey", "kms:Decrypt")
@@ -52,8 +52,10 @@ async def create_event_bus(call: Call, req: CreateEventBusRequest) -> CreateEven
     call.authorize("events:CreateEventBus", arn, given=given)
     if tags:
         call.authorize("events:TagResource", arn, given=given)
-    if req.EventSourceName is not None or "/" in name:
-        raise bad("Name", "Partner event buses are not supported.")
+    if req.EventSourceName is not None:
+        raise bad("EventSourceName", "Partner event buses are not supported.")
+    if "/" in name:
+        raise validation(NO_SLASH)
     if name == DEFAULT_BUS:
         raise bus_exists(name)
     refuse_places(req)
@@ -160,21 +162,21 @@ async def describe_event_bus(call: Call, req: DescribeEventBusRequest) -> Descri
 
 @operation("events", "ListEventBuses")
 async def list_event_buses(call: Call, req: ListEventBusesRequest) -> ListEventBusesResponse:
-    """The default bus is on the first page, whether or not it has a row."""
+    """By name, the default one too whether or not it has a row. The token is the name of the next one: they are few."""
     call.authorize("events:ListEventBuses", "*")
-    prefix, shape = req.NamePrefix, stored.listing(call, req.NamePrefix)
+    query = Query(kind=BUS, account=call.account, region=call.region, limit=MOST_BUSES + 1)
     with as_faults():
-        query = Query(
-            kind=BUS, account=call.account, region=call.region, id_prefix=prefix or None, sort="id",
-            limit=req.Limit or DEFAULT_PAGE, after=call.app.storage.pages.open(shape, req.NextToken),
-        )  # fmt: skip
         page = await call.app.storage.read(lambda store: store.list(query))
-        default = await call.app.storage.read(lambda store: bus_row(store, call, DEFAULT_BUS))
-    found = [shown(call, row.read(Bus), row) for row in page.items]
-    if default is None and req.NextToken is None and DEFAULT_BUS.startswith(prefix or ""):
-        found.insert(0, shown(call, Bus(name=DEFAULT_BUS), None))
-    token = stored.issued(call, shape, page.after)
-    return {"EventBuses": found, **({"NextToken": token} if token else {})}  # type: ignore[typeddict-item]
+    rows: dict[str, Resource | None] = {DEFAULT_BUS: None, **{row.id: row for row in page.items}}
+    names = sorted(name for name in rows if name.startswith(req.NamePrefix or "") and name >= (req.NextToken or ""))
+    limit = req.Limit or DEFAULT_PAGE
+    found = [shown(call, bus_of(rows[name]), rows[name]) for name in names[:limit]]
+    token = {"NextToken": names[limit]} if len(names) > limit else {}
+    return {"EventBuses": found, **token}  # type: ignore[typeddict-item]
+
+
+def bus_of(row: Resource | None) -> Bus:
+    return Bus(name=DEFAULT_BUS) if row is None else row.read(Bus)
 
 
 def shown(call: Call, bus: Bus, row: Resource | None) -> dict[str, Any]:

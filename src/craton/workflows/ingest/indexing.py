@@ -21,7 +21,7 @@ from craton.features.rag.parsing.parse import parse
 from craton.features.rag.parsing.records import Records, read_records
 from craton.features.rag.pieces import CountTokens, Parsed, Piece, Unreadable
 from craton.infra.documents.port import Extractor
-from craton.infra.vectors.port import Entry, Vector
+from craton.infra.vectors.port import Entry, Value, Vector
 from craton.workflows.ingest.embedder import CannotEmbed, Embedder, content_of
 from craton.workflows.ingest.material import Chunk, Material, failed, indexed
 from craton.workflows.ingest.pictures import Pictures
@@ -159,7 +159,7 @@ def meaning_of(vector: Vector) -> list[float]:
 
 def chunk_of(parsed: Parsed, piece: Piece, rows: Records | None = None) -> Chunk:
     parent = parsed.text[piece.parent[0] : piece.parent[1]] if piece.parent is not None else ""
-    own = {**rows.of(piece.start)} if rows is not None else {}
+    own: dict[str, Value] = {**rows.of(piece.start)} if rows is not None else {}
     return Chunk(piece, parent, own, heading_of(parsed, piece.start))
 
 
