@@ -80,7 +80,7 @@ class Call:
         self.response_headers: list[tuple[bytes, bytes]] = []
         self.request_id, self.speaks = "r-1", ""
         self.started_at = time.monotonic()
-        self.app = type("App", (), {"clock": Clock, "quota": None})()
+        self.app = type("App", (), {"clock": Clock, "quota": None, "tracer": None})()
 
     @property
     def told(self) -> dict[bytes, bytes]:

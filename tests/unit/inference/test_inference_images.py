@@ -73,7 +73,7 @@ class Call:
         self.response_headers: list[tuple[bytes, bytes]] = []
         self.request_id, self.speaks, self.started_at = "r", "", time.monotonic()
         self.app = self
-        self.clock, self.quota = Clock(), None
+        self.clock, self.quota, self.tracer = Clock(), None, None
         self.settings = config.Settings(home="/nowhere", file=config_tables.ConfigFile())
 
 
