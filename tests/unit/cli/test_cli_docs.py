@@ -26,7 +26,7 @@ def struct_of(kind: Any) -> Any:
 
 TABLES = {
     **{
-        f"[{field.name}]": struct_of(field.type)
+        f"[{field.encode_name}]": struct_of(field.type)
         for field in msgspec.structs.fields(config_tables.ConfigFile)
         if field.name not in {"model", "account", "budget"}
     },
@@ -48,7 +48,7 @@ def test_every_key_of_the_configuration_is_documented(table: str) -> None:
     mine = [section for section in sections if f"`{table}`" in section.partition("\n")[0]]
     assert len(mine) == 1, f"{table} has no section"
     for field in msgspec.structs.fields(TABLES[table]):
-        assert f"`{field.name}`" in mine[0], f"{table} {field.name}"
+        assert f"`{field.encode_name}`" in mine[0], f"{table} {field.name}"
 
 
 def test_every_command_is_documented() -> None:
