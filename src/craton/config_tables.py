@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from craton.config_containers import ContainerTable, MarketplaceTable
 from craton.config_events import EventsTable
+from craton.config_places import PlaceTable
 from craton.config_watching import Watching
 
 DEFAULT_PORT = 8765
@@ -72,19 +73,8 @@ class StoreTable(Table, frozen=True):
     secret: str = ""
 
 
-class BlobsTable(Table, frozen=True):
-    """`url`: `file:///FOLDER` or `s3://BUCKET/PREFIX`, "" for HOME/blobs; the rest belongs to S3.
-
-    Keys are `env:NAME` or `file:PATH`; without them those of the environment hold (AWS_ACCESS_KEY_ID and so on, or the
-    machine's role).
-    """
-
-    url: str = ""
-    endpoint_url: str = ""
-    region: str = ""
-    access_key: str = ""
-    secret_key: str = ""
-    session_token: str = ""
+class BlobsTable(PlaceTable, frozen=True):
+    """Where the bytes of objects lie; `url` "" is HOME/blobs."""
 
 
 class S3Table(Table, frozen=True):
@@ -120,19 +110,13 @@ class JobsTable(Table, frozen=True):
     batch_concurrency: Annotated[int, Meta(ge=1, le=1024)] = 64
 
 
-class VectorsTable(Table, frozen=True):
-    """`url` and the keys for S3 as in `[blobs]`; "" for HOME/vectors.
+class VectorsTable(PlaceTable, frozen=True):
+    """Where the indices of knowledge bases lie; `url` "" is HOME/vectors.
 
     `keep_s`: how long a version of an index stays readable after the next one, which must outlast any search under way.
     `cache_mib`: what a process holds of indices and of files' headers at most.
     """
 
-    url: str = ""
-    endpoint_url: str = ""
-    region: str = ""
-    access_key: str = ""
-    secret_key: str = ""
-    session_token: str = ""
     keep_s: Annotated[float, Meta(ge=60, le=604_800)] = 600.0
     cache_mib: Annotated[int, Meta(ge=16, le=65_536)] = 512
 

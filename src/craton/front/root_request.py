@@ -91,7 +91,10 @@ class RootRequest(msgspec.Struct, eq=False):
         """Who asks; `digest` is the body's, if it is known. Raises AuthFault, unless `unsigned` ones are let in, as anonymous."""
         scope, app = self.scope, self.door.app
         signed = SignedRequest(
-            scope["method"], scope["raw_path"], scope["query_string"], headers,
+            scope["method"],
+            scope["raw_path"],
+            scope["query_string"],
+            headers,
             body_sha256=digest or body_digest(body),
         )
         try:

@@ -88,7 +88,13 @@ class GatewayObjects(_Gateway):
     service = "s3"
 
     async def get(
-        self, bucket: str, key: str, *, headers: Sequence[tuple[bytes, bytes]] = (), limit: int, timeout_s: float = 120.0
+        self,
+        bucket: str,
+        key: str,
+        *,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        limit: int,
+        timeout_s: float = 120.0,
     ) -> Answer:
         path = f"/{quote(bucket, safe='')}/{quote(key, safe='/-_.~')}".encode()
         sent = (*headers, (b"x-amz-content-sha256", _NOTHING))

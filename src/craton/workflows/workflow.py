@@ -19,7 +19,7 @@ import msgspec
 
 from craton.features.events import job_change
 from craton.infra.jobs.hold import Hold
-from craton.infra.jobs.runs import STEP_PURPOSE, bound
+from craton.infra.jobs.runs import STEP_PURPOSE, bound, forget
 from craton.infra.store.port import Reader, Resource, Transaction
 from craton.workflows.tools import Tools
 
@@ -150,6 +150,16 @@ class Job:
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """One transaction of the job's own, such as one that makes what the job was for. `work` may be called again."""
         return await self._hold.write(work)
+
+    async def forget(self) -> None:
+        """The job's row, what it holds, and its run go: for jobs that nobody asks after."""
+
+        def work(transaction: Transaction) -> None:
+            if transaction.get(self.arn) is not None:
+                transaction.delete(self.arn)
+            transaction.run(lambda connection: forget(connection, self.arn))
+
+        await self._hold.write(work)
 
     async def spread(self) -> None:
         """Return when the servers here live by what was written; those elsewhere see it by themselves in a moment."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from craton.config import ConfigError, secret
+from craton.config_places import fault_of
 from craton.config_tables import VectorsTable
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 FOLDER = "vectors"
 _MIB = 1024 * 1024
-_REFERENCES = ("env:", "file:")
-_OUTSIDE = ("endpoint_url", "region", "access_key", "secret_key", "session_token")
 
 
 def open_vectors(table: VectorsTable, home: Path, *, ephemeral: bool = False) -> LanceVectors:
@@ -42,20 +41,9 @@ def open_vectors(table: VectorsTable, home: Path, *, ephemeral: bool = False) ->
 
 def check_vectors(table: VectorsTable) -> None:
     """A place that is known, and keys that stand elsewhere. Raises ConfigError."""
-    url = urlsplit(table.url)
-    given = [name for name in _OUTSIDE if getattr(table, name)]
-    if table.url and not (url.scheme == "file" and not url.netloc and url.path.startswith("/") and len(url.path) > 1):
-        if url.scheme != "s3" or not url.netloc or url.query or url.fragment:
-            raise ConfigError("[vectors] url is neither file:///FOLDER nor s3://BUCKET/PREFIX")
-    elif given:
-        raise ConfigError(f"[vectors] {given[0]} belongs to a url of S3")
-    for name in ("access_key", "secret_key", "session_token"):
-        if getattr(table, name) and not getattr(table, name).startswith(_REFERENCES):
-            raise ConfigError(f"[vectors] {name} must name where it lies, as env:NAME or file:PATH")
-    if bool(table.access_key) != bool(table.secret_key):
-        raise ConfigError("[vectors] access_key and secret_key belong together")
-    if table.endpoint_url and not table.endpoint_url.startswith(("https://", "http://")):
-        raise ConfigError("[vectors] endpoint_url must begin with http:// or https://")
+    fault = fault_of(table)
+    if fault is not None:
+        raise ConfigError(f"[vectors] {fault}")
 
 
 def _options(table: VectorsTable) -> dict[str, str]:

@@ -112,7 +112,9 @@ async def judged(call: Call, action: str, name: str, *, stream: str | None = Non
     """
     arn = group_arn(call, name)
     with as_faults():
-        row, policies = await call.app.storage.read(lambda store: (store.get(arn), service_access.policies(store, call)))
+        row, policies = await call.app.storage.read(
+            lambda store: (store.get(arn), service_access.policies(store, call))
+        )
     group = None if row is None or row.kind != KIND else group_of(row)
     resource = f"{arn}:*" if stream is None else stream_arn(call, name, stream)
     if call.caller.kind == "service":

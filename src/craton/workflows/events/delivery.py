@@ -18,7 +18,7 @@ import msgspec
 
 from craton.features.events.delivery import INPUT, KIND, Delivery
 from craton.features.events.rule import DAY_S, MOST_TRIES
-from craton.infra.store.port import Transaction, microseconds
+from craton.infra.store.port import microseconds
 from craton.workflows.workflow import Job, JobFailed, Later, workflow
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Away(Exception):
 async def dropped(job: Job, message: str) -> None:
     """An event that could not be delivered by a mistake of ours."""
     print(f"craton: events: {job.arn} was given up: {message}", file=sys.stderr, flush=True)
-    await end(job)
+    await job.forget()
 
 
 @workflow(KIND, failed=dropped, room=_ROOM)
@@ -51,7 +51,7 @@ async def deliver(job: Job) -> None:
     delivery = (await job.row()).read(Delivery)
     given = delivery.input.encode() if delivery.input is not None else await job.step(INPUT, lost, bytes, sealed=True)
     if job.stopping:
-        await end(job)
+        await job.forget()
         return
     try:
         await sent(job, delivery, given)
@@ -60,7 +60,7 @@ async def deliver(job: Job) -> None:
     except Away as away:
         await again(job, delivery, given, str(away))
     else:
-        await end(job)
+        await job.forget()
 
 
 async def sent(job: Job, delivery: Delivery, given: bytes) -> None:
@@ -99,7 +99,7 @@ async def give_up(job: Job, delivery: Delivery, given: bytes, why: str, conditio
     if letters is None:
         print(f"craton: events: {delivery.target.arn} did not get an event of {delivery.rule}: {why}",
               file=sys.stderr, flush=True)  # fmt: skip
-        await end(job)
+        await job.forget()
         return
     told = {
         "RULE_ARN": delivery.rule,
@@ -119,19 +119,7 @@ async def give_up(job: Job, delivery: Delivery, given: bytes, why: str, conditio
         raise Later(
             f"the dead letters cannot be reached: {away}", job.tools.settings.file.events.retry_most_s
         ) from None
-    await end(job)
-
-
-async def end(job: Job) -> None:
-    """The delivery, what it holds and its run go."""
-    from craton.infra.jobs import runs
-
-    def work(transaction: Transaction) -> None:
-        if transaction.get(job.arn) is not None:
-            transaction.delete(job.arn)
-        transaction.run(lambda connection: runs.forget(connection, job.arn))
-
-    await job.write(work)
+    await job.forget()
 
 
 def credentials(job: Job, delivery: Delivery) -> JobCredentials:

@@ -23,7 +23,7 @@ from craton.features.functions.outcome import (
     record,
 )
 from craton.features.functions.pending import KIND, PAYLOAD, Event
-from craton.infra.store.port import Reader, Transaction
+from craton.infra.store.port import Reader
 from craton.workflows.invoke_function import destinations
 from craton.workflows.workflow import Job, JobFailed, Later, workflow
 
@@ -43,7 +43,7 @@ class Terms(msgspec.Struct, frozen=True):
 async def dropped(job: Job, message: str) -> None:
     """An event that could not be delivered by a mistake of ours."""
     print(f"craton: functions: an event of {job.account} was given up: {message}", file=sys.stderr, flush=True)
-    await end(job)
+    await job.forget()
 
 
 @workflow(KIND, failed=dropped, room=_ROOM)
@@ -55,7 +55,7 @@ async def deliver(job: Job) -> None:
     if terms is None and job.tools.settings.file.lambda_.endpoint_url:
         terms = Terms("", None, None)  # its owner has said it elsewhere
     if terms is None or job.stopping:
-        await end(job)
+        await job.forget()
         return
     last = await earlier(job, event)
     if last is not None and last.succeeded:
@@ -74,7 +74,7 @@ async def attempt(job: Job, event: Event, payload: bytes, terms: Terms) -> None:
     if outcome.refused:
         print(f"craton: functions: {event.function} refuses an event of {event.principal} for {event.source}: "
               f"{outcome.error}", file=sys.stderr, flush=True)  # fmt: skip
-        await end(job)
+        await job.forget()
         return
     event = await counted(job, event)
     if outcome.succeeded:
@@ -132,19 +132,7 @@ async def finish(
             await destinations.tell(job, event, terms.role, retries.on_failure, told)
         if terms.dead_letter:
             await destinations.tell(job, event, terms.role, terms.dead_letter, payload)
-    await end(job)
-
-
-async def end(job: Job) -> None:
-    """The event, its payload and its run go."""
-    from craton.infra.jobs import runs
-
-    def work(transaction: Transaction) -> None:
-        if transaction.get(job.arn) is not None:
-            transaction.delete(job.arn)
-        transaction.run(lambda connection: runs.forget(connection, job.arn))
-
-    await job.write(work)
+    await job.forget()
 
 
 def terms_of(store: Reader, event: Event) -> Terms | None:
