@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from craton.cli.running import Running
 
 STATUSES = ("real", "partial", "refused")
-SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime", "iam", "sts", "kms")
+SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime", "iam", "sts", "kms", "s3", "logs",
+            "cloudwatch", "lambda", "events")  # fmt: skip
 
 
 @click.command()

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from craton.cli import env, terminal
+from craton.cli import env, operations, terminal
 
 NASTY = {"AWS_ENDPOINT_URL": "http://127.0.0.1:8765", "AWS_SECRET_ACCESS_KEY": "a+b/c'd $(echo no) \\ \"e"}
 
@@ -54,3 +54,8 @@ def test_columns_align() -> None:
         "long-name  x",
         "a          ready",
     ]
+
+
+def test_every_service_can_be_listed_alone() -> None:
+    """`craton operations --service` knows all that the server offers."""
+    assert {row["service"] for row in operations.from_code()} == set(operations.SERVICES)
