@@ -1,6 +1,10 @@
 """A sync of many small documents beside the bare embedding model: throughput, memory, and what others feel meanwhile.
 
-    python -m bench.ingestion [--documents 10000]
+    python -m bench.ingestion [--documents 10000] [--model ID]
+    python -m bench.ingestion --shards 3 --documents 1500
+
+With `--shards` instead: so many knowledge bases, synced at once by one, two and so on up to as many workers, with an embedding
+model that costs this machine next to nothing (a stub): what more workers bring where the model is elsewhere.
 
 A server of its own, a bucket of text files of 40 to 60 words, a knowledge base with the packaged small model. The bare model
 is the same engine in a process alone with as many threads, asked for the same texts 64 at a time. Prints documents a second
@@ -26,9 +30,14 @@ import psutil
 
 from bench.embeddings import Engine, texts_of
 from bench.retrieval import cpu_s
-from tests.acceptance.knowledge import Knowledge, client, knowledge
-from tests.running import Running
+from craton.features.rag.resources import INGESTION_JOB
+from tests.acceptance.knowledge import Knowledge, client, knowledge, vector
+from tests.fakes import embedders
+from tests.fakes.upstream import FakeUpstream
+from tests.running import Running, model_config
 
+ARN = "arn:aws:bedrock:us-east-1::foundation-model/"
+COHERE, PACKAGED = "cohere.embed-english-v3", "craton.minilm-l6-v2"
 CHAT = "craton.chat-mini-v1:0"
 BATCH, PAUSE_S, CALM_S = 64, 0.1, 15.0
 
@@ -101,15 +110,44 @@ def fill(known: Knowledge, texts: list[str]) -> None:
                       range(len(texts))))  # fmt: skip
 
 
+def shards(count: int, documents: int) -> None:
+    """Documents a second of all knowledge bases together, by workers."""
+    texts = texts_of(documents // count, 40, 60)
+    print("| workers | documents/s | CPU ms a document |\n|---|---|---|")
+    for workers in range(1, count + 1):
+        with tempfile.TemporaryDirectory() as scratch, FakeUpstream(fallback=embedders.natural) as up:
+            lines = f"[jobs]\nworkers = {workers}\nconcurrency = {{ {INGESTION_JOB} = 1 }}\n"
+            lines += model_config(COHERE, "openai", up.openai_url, model="text-embedding-3-small")
+            with Running(Path(scratch) / "home", lines) as server:
+                assert server.process is not None
+                known = [knowledge(server, f"shard{at}", config=vector(ARN + COHERE)) for at in range(count)]
+                for each in known:
+                    fill(each, texts)
+                    each.sync()  # workers are there, and the index
+                    fill(each, [f"again {text}" for text in texts])
+                used, began = cpu_s(server.process.pid), time.perf_counter()
+                jobs = [each.start() for each in known]
+                for each, job in zip(known, jobs, strict=True):
+                    each.finished(job, 600)
+                took, used = time.perf_counter() - began, cpu_s(server.process.pid) - used
+                total = count * len(texts)
+                print(f"| {workers} | {total / took:.0f} | {used * 1000 / total:.1f} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--documents", type=int, default=10_000)
+    parser.add_argument("--model", default=PACKAGED)
+    parser.add_argument("--shards", type=int, default=0)
     given = parser.parse_args()
+    if given.shards:
+        shards(given.shards, given.documents)
+        return
     texts = texts_of(given.documents, 40, 60)
     with tempfile.TemporaryDirectory() as scratch, Running(Path(scratch) / "home") as server:
         assert server.process is not None
         alone, alone_ms = bare(texts[:2000], os.cpu_count() or 1, Path(scratch))
-        known = knowledge(server, "bench")
+        known = knowledge(server, "bench", config=vector(ARN + given.model))
         fill(known, texts)
         control, runtime = client(server, "bedrock"), client(server, "bedrock-runtime")
         message = [{"role": "user", "content": [{"text": "Hello"}]}]
@@ -128,9 +166,7 @@ def main() -> None:
         took, used = time.perf_counter() - began, cpu_s(server.process.pid) - used
         print(f"job {job['status']}: {job['statistics']}")
         print(f"bare model {alone:.0f} documents/s, {alone_ms:.2f} CPU ms each")
-        print(
-            f"sync {given.documents / took:.0f} documents/s, {used * 1000 / given.documents:.2f} CPU ms each"
-        )
+        print(f"sync {given.documents / took:.0f} documents/s, {used * 1000 / given.documents:.2f} CPU ms each")
         print(f"worker's largest memory {memory.stop():.0f} MiB")
         for name, each in busy.items():
             print(f"{name}: {before[name]} ms; during the sync {each.stop()} ms")

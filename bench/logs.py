@@ -158,7 +158,10 @@ async def asked(series: SealedSeries, query: str, events: int) -> tuple[str, str
     result = await Asking(task, series, Limits(3600.0, 1 << 50)).run()
     took_s, used_s = time.perf_counter() - begun_at, cpu_s() - begun_cpu_s
     assert result.tally.scanned == events
-    return f"query: `{query}`", f"{took_s:.2f} s, {used_s / events * 1e6:.2f} µs of CPU an event, {len(result.rows)} rows"
+    return (
+        f"query: `{query}`",
+        f"{took_s:.2f} s, {used_s / events * 1e6:.2f} µs of CPU an event, {len(result.rows)} rows",
+    )
 
 
 def main() -> None:
