@@ -57,7 +57,7 @@ def test_another_bedrock_makes_it_and_its_files_come_here(tmp_path: Path) -> Non
     upstream refuses ends the invocation with its message.
     """
     with (
-        Running(tmp_path / "there") as there,
+        Running(tmp_path / "there", '[standins]\nembedding = "somebody.else"\n') as there,
         Running(tmp_path / "here", relayed(REEL, there) + relayed(MARENGO, there), env=KEYS) as here,
     ):
         bucket(here, "films")

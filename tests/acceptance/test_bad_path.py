@@ -119,7 +119,7 @@ def test_every_operation_that_is_not_built_says_so(served: Served) -> None:
         ("GET", "/guardrails", "ListGuardrails"),
         ("POST", "/automated-reasoning-policies", "CreateAutomatedReasoningPolicy"),
         ("PUT", "/agents/", "CreateAgent"),
-        ("POST", "/retrieveAndGenerate", "RetrieveAndGenerate"),
+        ("PUT", "/sessions/", "CreateSession"),
     ):
         answer = rawhttp.call(served.server, method, target, b"{}" if method != "GET" else b"")
         rawhttp.refused(answer, 400, "ValidationException", f"The operation {name} is not implemented by this server.")

@@ -163,7 +163,7 @@ def test_a_job_is_stopped(server: Running, moody: Moody) -> None:
     where = knowledge(server, "stopped")
     for number in range(40):
         where.put(f"{number}.txt", f"cat number {number}")
-    moody.mood = lambda request: (scripts.Sleep(0.5), *embedders.natural(request))
+    moody.mood = lambda request: (scripts.Sleep(20.0), *embedders.natural(request))
     job = where.start()
     until(lambda: where.job(job)["status"], lambda status: status == "IN_PROGRESS")
     with pytest.raises(ClientError, match="in progress"):

@@ -49,7 +49,7 @@ class Call:
         self.response_headers: list[tuple[bytes, bytes]] = []
         self.request_id, self.speaks = "r-1", ""
         self.started_at = time.monotonic()
-        self.app = type("App", (), {"clock": time, "quota": None, "settings": settings})()
+        self.app = type("App", (), {"clock": time, "quota": None, "tracer": None, "settings": settings})()
 
 
 def ask(engine: FakeUpstream, model_id: str, body: dict[str, Any]) -> tuple[bytes, dict[bytes, bytes], Any]:
