@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 
-_END = re.compile(r"(?P<stop>[.!?…]+)[\"'”’»)\]*_]*(?=\s+(?P<next>\S))|[。！？]+[”’」』）]*(?=[^\s。！？”’」』）])|(?=\n)")
+_END = re.compile(
+    r"(?P<stop>[.!?…]+)[\"'”’»)\]*_]*(?=\s+(?P<next>\S))|[。！？]+[”’」』）]*(?=[^\s。！？”’」』）])|(?=\n)"
+)
 _LAST_WORD = re.compile(r"[^\W\d_]+(?:\.[^\W\d_]+)*\Z")
 _SHORT = """
 approx art bzw ca cf ch chap corp dept dr ed eds eg e.g eq est etc fig figs ff gmbh hr ie i.e inc jr ltd max min mr mrs ms
