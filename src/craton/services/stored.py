@@ -87,15 +87,20 @@ async def create(
         if earlier is not None:
             return earlier
         check(transaction)
-        if transaction.count(row.account, row.region, row.kind) >= noun.quota:
-            raise quota_exceeded(
-                f"You have reached the limit of {noun.quota} {noun.shown}s for this account in this Region. "
-                f"Delete {noun.shown}s that you no longer need, and try again."
-            )
+        check_room(call, transaction, noun)
         return transaction.create(row)
 
     with faults(noun.shown):
         return await call.app.storage.write(work)
+
+
+def check_room(call: Call, store: Reader, noun: Noun, coming: int = 0) -> None:
+    """Raise ServiceQuotaExceededException where the caller's account may have no more; `coming` are on their way."""
+    if store.count(call.account, call.region, noun.kind) + coming >= noun.quota:
+        raise quota_exceeded(
+            f"You have reached the limit of {noun.quota} {noun.shown}s for this account in this Region. "
+            f"Delete {noun.shown}s that you no longer need, and try again."
+        )
 
 
 def claimed(call: Call, token: str | None, request: object) -> ClientToken | None:

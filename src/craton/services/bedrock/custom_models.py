@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from craton.aws.wire.faults import conflict, quota_exceeded, validation
+from craton.aws.wire.faults import conflict, validation
 from craton.context import Call
 from craton.features.hosting import custom_deployment, customization_job, provisioned
 from craton.features.hosting.custom import CREATING, KIND, SHOWN, CustomModel, discard, model_arn
@@ -81,7 +81,7 @@ async def create_custom_model(call: Call, req: CreateCustomModelRequest) -> Crea
         SHOWN,
         token=req.clientRequestToken,
         request=(req.modelName, body),
-        check=lambda transaction: check_room(call, transaction),
+        check=lambda store: stored.check_room(call, store, noun(call)),
     )
     return {"modelArn": kept.arn}
 
@@ -91,13 +91,8 @@ def arn_of_own(account: str, region: str, ident: str) -> str:
     return model_arn(account, region, "imported", ident)
 
 
-def check_room(call: Call, store: Reader) -> None:
-    most = call.app.settings.file.limits.custom_models
-    if store.count(call.account, call.region, KIND) >= most:
-        raise quota_exceeded(
-            f"You have reached the limit of {most} custom models for this account in this Region. Delete custom models "
-            "that you no longer need, and try again."
-        )
+def noun(call: Call) -> stored.Noun:
+    return stored.Noun(KIND, SHOWN, call.app.settings.file.limits.custom_models)
 
 
 # --- get, list ---

@@ -25,7 +25,7 @@ from craton.features.evaluation.job import (
 )
 from craton.features.inference.routing.routes import named_arn
 from craton.infra.store.port import Query, Reader, Resource, Transaction, select
-from craton.services import started, stored, tagging
+from craton.services import named, started, stored, tagging
 from craton.services.bedrock import evaluation_request as wanted
 from craton.services.bedrock import evaluation_shown as shown
 from craton.services.kms.use import customer_key
@@ -139,16 +139,12 @@ async def get_evaluation_job(call: Call, req: GetEvaluationJobRequest) -> GetEva
     return shown.whole(await judged(call, "bedrock:GetEvaluationJob", req.jobIdentifier))
 
 
+NAMED = named.Named(KIND, SHOWN, lambda _, arn: arn, lambda row: row.read(EvaluationJob).tags)
+
+
 async def judged(call: Call, action: str, arn: str) -> Resource:
     """The caller's job, if the caller may do the action on it; its tags are among what conditions may ask."""
-    with stored.faults(SHOWN):
-        row = await call.app.storage.read(lambda store: store.get(arn))
-    mine = row is not None and row.kind == KIND and stored.belongs(call, row)
-    tags = row.read(EvaluationJob).tags if row is not None and mine else {}
-    call.app.live.authority.judge(call, action, [(arn, tag_keys(resource_tags=tags))], {})
-    if row is None or not mine:
-        raise stored.missing(SHOWN)
-    return row
+    return await named.judged(call, NAMED, action, arn)
 
 
 @operation("bedrock", "ListEvaluationJobs")

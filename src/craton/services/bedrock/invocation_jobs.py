@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from craton.aws.access.request import tag_keys
 from craton.aws.wire.faults import Fault, quota_exceeded, validation
 from craton.context import Call
 from craton.features.batch.job import (
@@ -33,7 +32,7 @@ from craton.infra.store.port import (
     select,
 )
 from craton.models.catalog.rows import id_needs_profile
-from craton.services import started, stored, tagging
+from craton.services import named, started, stored, tagging
 from craton.services.operation import operation
 from craton.services.passing import check_pass_role
 
@@ -226,17 +225,12 @@ def row_arn(call: Call, identifier: str) -> str:
     return identifier if identifier.startswith("arn:") else job_arn(call.account, call.region, identifier)
 
 
+NAMED = named.Named(KIND, SHOWN, lambda _, arn: arn, lambda row: row.read(BatchJob).tags)
+
+
 async def judged(call: Call, action: str, identifier: str) -> Resource:
-    """The caller's job, if the caller may do the action on it; its tags are among what conditions may ask."""
-    arn = row_arn(call, identifier)
-    with stored.faults(SHOWN):
-        row = await call.app.storage.read(lambda store: store.get(arn))
-    mine = row is not None and row.kind == KIND and stored.belongs(call, row)
-    tags = row.read(BatchJob).tags if row is not None and mine else {}
-    call.app.live.authority.judge(call, action, [(arn, tag_keys(resource_tags=tags))], {})
-    if row is None or not mine:
-        raise stored.missing(SHOWN)
-    return row
+    """The caller's job by ARN or id, if the caller may do the action on it; its tags are among what conditions may ask."""
+    return await named.judged(call, NAMED, action, row_arn(call, identifier))
 
 
 @operation("bedrock", "GetModelInvocationJob")

@@ -147,11 +147,7 @@ def check_room(call: Call, store: Transaction, body: CustomizationJob) -> None:
     taken = store.get_by_name(call.account, call.region, custom.KIND, body.model_name) is not None
     if taken or any(job.model_name == body.model_name for job in under_way):
         raise conflict(NAME_TAKEN)
-    if store.count(call.account, call.region, custom.KIND) + len(under_way) >= limits.custom_models:
-        raise quota_exceeded(
-            f"You have reached the limit of {limits.custom_models} custom models for this account in this Region. Delete "
-            "custom models that you no longer need, and try again."
-        )
+    stored.check_room(call, store, stored.Noun(custom.KIND, custom.SHOWN, limits.custom_models), len(under_way))
 
 
 def jobs_under_way(call: Call, store: Reader) -> list[CustomizationJob]:

@@ -102,11 +102,7 @@ def check_room(call: Call, store: Transaction, name: str) -> None:
     taken = store.get_by_name(call.account, call.region, imported.KIND, name) is not None
     if taken or any(job.model_name == name for job in under_way):
         raise conflict(NAME_TAKEN)
-    if store.count(call.account, call.region, imported.KIND) + len(under_way) >= limits.imported_models:
-        raise quota_exceeded(
-            f"You have reached the limit of {limits.imported_models} imported models for this account in this Region. "
-            "Delete imported models that you no longer need, and try again."
-        )
+    stored.check_room(call, store, stored.Noun(imported.KIND, imported.SHOWN, limits.imported_models), len(under_way))
 
 
 def jobs_under_way(call: Call, store: Reader) -> list[ImportJob]:

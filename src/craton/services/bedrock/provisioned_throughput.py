@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from craton.aws.access.request import tag_keys
 from craton.aws.wire.faults import Fault, conflict, quota_exceeded, validation
 from craton.context import Call
 from craton.features.hosting.provisioned import KIND, ProvisionedBody, Source, free_units, provisioned_arn
@@ -21,6 +20,8 @@ from craton.features.hosting.standing import CREATING, IN_SERVICE, UPDATING, Sta
 from craton.infra.store.port import Page, Query, Reader, Resource, StoreError, Transaction, select
 from craton.services import stored, tagging
 from craton.services.bedrock.provisioned_sources import check_there, named, source_of
+from craton.services.named import Named
+from craton.services.named import judged as judged_by_name
 from craton.services.operation import operation
 
 if TYPE_CHECKING:
@@ -172,25 +173,17 @@ def check_new(call: Call, store: Reader, asked: ProvisionedBody) -> None:
 # --- get, list ---
 
 
+NAMED = Named(
+    KIND,
+    SHOWN,
+    lambda call, name: provisioned_arn(call.account, call.region, name),
+    lambda row: row.read(ProvisionedBody).tags,
+)
+
+
 async def judged(call: Call, action: str, identifier: str, *besides: str) -> Resource:
     """The caller's row by ARN, id or name, if the caller may do the action on it."""
-
-    def look(store: Reader) -> Resource | None:
-        if identifier.startswith("arn:"):
-            return store.get(identifier)
-        found = store.get_by_id(call.account, call.region, KIND, identifier)
-        return found or store.get_by_name(call.account, call.region, KIND, identifier)
-
-    with stored.faults(SHOWN):
-        row = await call.app.storage.read(look)
-    mine = row is not None and row.kind == KIND and stored.belongs(call, row)
-    given = identifier if identifier.startswith("arn:") else provisioned_arn(call.account, call.region, identifier)
-    tags = row.read(ProvisionedBody).tags if row is not None and mine else {}
-    own = (row.arn if row is not None and mine else given, tag_keys(resource_tags=tags))
-    call.app.live.authority.judge(call, action, [own, *((each, {}) for each in besides)], {})
-    if row is None or not mine:
-        raise stored.missing(SHOWN)
-    return row
+    return await judged_by_name(call, NAMED, action, identifier, *besides)
 
 
 @operation("bedrock", "GetProvisionedModelThroughput")

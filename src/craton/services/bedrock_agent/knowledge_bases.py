@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from craton.aws.wire.faults import quota_exceeded, validation
+from craton.aws.wire.faults import validation
 from craton.context import Call
 from craton.features.rag import resources
 from craton.features.rag.documents import BASE_DELETION_RUN
 from craton.features.rag.resources import ACTIVE, KNOWLEDGE_BASE, SHOWN_BASE, KnowledgeBase
-from craton.infra.store.port import Resource, Transaction
-from craton.services import tagging
+from craton.infra.store.port import Resource
+from craton.services import stored, tagging
 from craton.services.bedrock.customization_config import plain
 from craton.services.bedrock_agent import knowledge_base_request as wanted
 from craton.services.bedrock_agent import rows
@@ -60,18 +60,18 @@ async def create_knowledge_base(call: Call, req: CreateKnowledgeBaseRequest) -> 
     row = rows.new(call, KNOWLEDGE_BASE, resources.base_arn, req.name, ACTIVE, body)
     await check_pass_role(call, req.roleArn, source_arn=row.arn)
     kept = await rows.keep(
-        call, row, SHOWN_BASE, req.clientToken, (req.name, body), lambda transaction: check_room(call, transaction)
+        call,
+        row,
+        SHOWN_BASE,
+        req.clientToken,
+        (req.name, body),
+        lambda store: stored.check_room(call, store, noun(call)),
     )
     return {"knowledgeBase": shown(kept)}
 
 
-def check_room(call: Call, store: Transaction) -> None:
-    most = call.app.settings.file.limits.knowledge_bases
-    if store.count(call.account, call.region, KNOWLEDGE_BASE) >= most:
-        raise quota_exceeded(
-            f"You have reached the limit of {most} knowledge bases for this account in this Region. Delete knowledge "
-            "bases that you no longer need, and try again."
-        )
+def noun(call: Call) -> stored.Noun:
+    return stored.Noun(KNOWLEDGE_BASE, SHOWN_BASE, call.app.settings.file.limits.knowledge_bases)
 
 
 # --- get, list ---

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from craton.aws.access.request import tag_keys
-from craton.aws.wire.faults import conflict, quota_exceeded, validation
+from craton.aws.wire.faults import conflict, validation
 from craton.context import Call
 from craton.features.rag.instructions import (
     ACTIVE,
@@ -92,7 +92,9 @@ async def create_retrieval_instruction(
     body = Instruction(sealed=closed, description=req.description, kms_key=key, tags=tags)
     row = rows.new(call, KIND, instruction_arn, req.name, ACTIVE, body, ident)
     asked = (req.name, content, req.description, key, tags)
-    kept = await rows.keep(call, row, SHOWN, req.clientToken, asked, lambda store: check_room(call, store))
+    kept = await rows.keep(
+        call, row, SHOWN, req.clientToken, asked, lambda store: stored.check_room(call, store, noun(call))
+    )
     return cast("CreateRetrievalInstructionResponse", without_description(kept))
 
 
@@ -109,13 +111,8 @@ def content_of(given: RetrievalInstructionContent) -> Content:
     return Content(**fields)
 
 
-def check_room(call: Call, store: Reader) -> None:
-    most = call.app.settings.file.limits.retrieval_instructions
-    if store.count(call.account, call.region, KIND) >= most:
-        raise quota_exceeded(
-            f"You have reached the limit of {most} retrieval instructions for this account in this Region. Delete "
-            "retrieval instructions that you no longer need, and try again."
-        )
+def noun(call: Call) -> stored.Noun:
+    return stored.Noun(KIND, SHOWN, call.app.settings.file.limits.retrieval_instructions)
 
 
 @operation("bedrock-agent", "UpdateRetrievalInstruction")

@@ -14,7 +14,7 @@ from craton.context import Call
 from craton.features.functions.choosing import plan_of
 from craton.features.functions.function import FUNCTION, LATEST, Function, Provisioned
 from craton.infra.store.port import Query, Reader, Transaction, select
-from craton.services.lambda_ import gate, paging, shown, versions
+from craton.services.lambda_ import changing, gate, paging, shown, versions
 from craton.services.lambda_.faults import as_faults, invalid
 from craton.services.operation import operation
 
@@ -79,14 +79,7 @@ async def get_function_concurrency(call: Call, req: GetFunctionConcurrencyReques
 @operation("lambda", "DeleteFunctionConcurrency")
 async def delete_function_concurrency(call: Call, req: DeleteFunctionConcurrencyRequest) -> None:
     found = await gate.opened(call, "lambda:DeleteFunctionConcurrency", req.FunctionName)
-
-    def work(transaction: Transaction) -> None:
-        row = versions.current(transaction, found.row)
-        body = msgspec.structs.replace(row.read(Function), reserved=None)
-        transaction.update(msgspec.structs.replace(row, body=msgspec.json.encode(body)))
-
-    with as_faults():
-        await call.app.storage.keep(work)
+    await changing.change(call, found.row, lambda body: msgspec.structs.replace(body, reserved=None))
 
 
 # --- provisioned ---
@@ -145,18 +138,10 @@ async def list_provisioned_concurrency_configs(
 
 
 async def _changed(call: Call, found: gate.Opened, qualifier: str, to: Provisioned | None) -> Function:
-    def work(transaction: Transaction) -> Function:
-        row = versions.current(transaction, found.row)
-        body = row.read(Function)
-        held = {name: one for name, one in body.provisioned.items() if name != qualifier}
-        if to is not None:
-            held[qualifier] = to
-        again = msgspec.structs.replace(body, provisioned=held)
-        transaction.update(msgspec.structs.replace(row, body=msgspec.json.encode(again)))
-        return again
+    def changed(body: Function) -> Function:
+        return msgspec.structs.replace(body, provisioned=changing.with_one(body.provisioned, qualifier, to))
 
-    with as_faults():
-        return await call.app.storage.keep(work)
+    return await changing.change(call, found.row, changed)
 
 
 def _shown(held: Provisioned) -> dict[str, Any]:

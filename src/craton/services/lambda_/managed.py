@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from craton.context import Call
-from craton.features.functions.function import LATEST, Function
-from craton.infra.store.port import Transaction
-from craton.services.lambda_ import gate, versions
-from craton.services.lambda_.faults import as_faults, invalid, missing
+from craton.features.functions.function import LATEST
+from craton.services.lambda_ import changing, gate
+from craton.services.lambda_.faults import invalid, missing
 from craton.services.operation import operation
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ async def put_function_recursion_config(
     call: Call, req: PutFunctionRecursionConfigRequest
 ) -> PutFunctionRecursionConfigResponse:
     found = await gate.opened(call, "lambda:PutFunctionRecursionConfig", req.FunctionName)
-    await _changed(call, found, lambda body: msgspec.structs.replace(body, recursion=req.RecursiveLoop))
+    await changing.change(call, found.row, lambda body: msgspec.structs.replace(body, recursion=req.RecursiveLoop))
     return {"RecursiveLoop": req.RecursiveLoop}
 
 
@@ -64,7 +63,9 @@ async def put_runtime_management_config(
     if req.RuntimeVersionArn:
         told["RuntimeVersionArn"] = req.RuntimeVersionArn
     key = found.named.qualifier or LATEST
-    await _changed(call, found, lambda body: msgspec.structs.replace(body, runtimes={**body.runtimes, key: told}))
+    await changing.change(
+        call, found.row, lambda body: msgspec.structs.replace(body, runtimes={**body.runtimes, key: told})
+    )
     return {**told, "FunctionArn": found.named.asked}  # type: ignore[typeddict-item]
 
 
@@ -109,13 +110,3 @@ async def put_function_code_signing_config(call: Call, req: Any) -> None:
 async def get_code_signing_config(call: Call, req: Any) -> None:
     call.authorize("lambda:GetCodeSigningConfig", req.CodeSigningConfigArn)
     raise missing(_NO_SIGNING)
-
-
-async def _changed(call: Call, found: gate.Opened, change: Any) -> None:
-    def work(transaction: Transaction) -> None:
-        row = versions.current(transaction, found.row)
-        again = msgspec.json.encode(change(row.read(Function)))
-        transaction.update(msgspec.structs.replace(row, body=again))
-
-    with as_faults():
-        await call.app.storage.keep(work)

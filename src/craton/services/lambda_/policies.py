@@ -13,9 +13,8 @@ import msgspec
 
 from craton.context import Call
 from craton.features.functions.function import Function, Policy
-from craton.infra.store.port import Transaction
-from craton.services.lambda_ import gate, statements, versions
-from craton.services.lambda_.faults import as_faults, invalid, no_policy
+from craton.services.lambda_ import changing, gate, statements
+from craton.services.lambda_.faults import invalid, no_policy
 from craton.services.operation import operation
 
 if TYPE_CHECKING:
@@ -90,15 +89,8 @@ async def changed(call: Call, found: gate.Opened, change: Callable[[Policy | Non
     """Change the policy of what was named, in one transaction."""
     qualifier = found.named.qualifier or ""
 
-    def work(transaction: Transaction) -> None:
-        row = versions.current(transaction, found.row)
-        body = row.read(Function)
-        after = change(body.policies.get(qualifier))
-        policies = {name: policy for name, policy in body.policies.items() if name != qualifier}
-        if after is not None:
-            policies[qualifier] = after
-        again = msgspec.json.encode(msgspec.structs.replace(body, policies=policies))
-        transaction.update(msgspec.structs.replace(row, body=again))
+    def changed_too(body: Function) -> Function:
+        policies = changing.with_one(body.policies, qualifier, change(body.policies.get(qualifier)))
+        return msgspec.structs.replace(body, policies=policies)
 
-    with as_faults():
-        await call.app.storage.keep(work)
+    await changing.change(call, found.row, changed_too)

@@ -12,9 +12,8 @@ import msgspec
 
 from craton.context import Call
 from craton.features.functions.function import LATEST, Function, Retries
-from craton.infra.store.port import Transaction
-from craton.services.lambda_ import gate, versions
-from craton.services.lambda_.faults import as_faults, invalid, missing
+from craton.services.lambda_ import changing, gate
+from craton.services.lambda_.faults import invalid, missing
 from craton.services.operation import operation
 
 if TYPE_CHECKING:
@@ -130,19 +129,12 @@ def _arn(found: gate.Opened) -> str:
 async def _changed(call: Call, found: gate.Opened, change: Callable[[Retries | None], Retries | None]) -> Any:
     key = _key(found)
 
-    def work(transaction: Transaction) -> Retries | None:
-        row = versions.current(transaction, found.row)
-        body = row.read(Function)
-        after = change(body.retries.get(key))
-        held = {name: one for name, one in body.retries.items() if name != key}
-        if after is not None:
-            held[key] = after
-        again = msgspec.json.encode(msgspec.structs.replace(body, retries=held))
-        transaction.update(msgspec.structs.replace(row, body=again))
-        return after
+    def changed(body: Function) -> Function:
+        return msgspec.structs.replace(
+            body, retries=changing.with_one(body.retries, key, change(body.retries.get(key)))
+        )
 
-    with as_faults():
-        return await call.app.storage.keep(work)
+    return (await changing.change(call, found.row, changed)).retries.get(key)
 
 
 def _shown(found: gate.Opened, held: Retries) -> FunctionEventInvokeConfig:
