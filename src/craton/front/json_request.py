@@ -36,14 +36,14 @@ class JsonDoor(RootDoor):
         """A body as the protocol reads it, which is as it was sent and signed."""
         return body
 
-    async def handle(self, request: RootRequest, headers: dict[bytes, bytes], body: bytes) -> Any:
-        who = request.authenticate(headers, body)
+    async def serve(self, request: RootRequest) -> None:
+        headers = request.scope["headers"]
+        body = await request.body(self.most_bytes)
+        who = request.authenticate(body)
         operation = self.operation(request.scope)
         call, handler = request.begin(operation, who)
-        return await handler(call, self.protocol.decode(operation, self.opened(headers, body)))
-
-    def encode(self, operation: Operation, value: Any, request_id: str) -> Encoded:
-        return self.protocol.encode(operation, value, request_id)
+        value = await handler(call, self.protocol.decode(operation, self.opened(headers, body)))
+        await request.answer(self.protocol.encode(operation, value, request.request_id))
 
     def encode_error(self, operation: Operation | None, fault: Fault, request_id: str) -> Encoded:
         return self.protocol.encode_error(operation, fault, request_id)

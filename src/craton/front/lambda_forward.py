@@ -7,7 +7,7 @@ answers go through as they are. It must not know what an operation does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, Final
 
 from craton.aws.wire.faults import Fault
@@ -17,9 +17,8 @@ from craton.aws.wire.sign import Keys, Signer
 from craton.config import secret
 from craton.context import App, Call
 from craton.front import body as http
-from craton.front.authenticate import Authenticated
-from craton.front.lambda_request import LambdaDoor, LambdaRequest
-from craton.front.pipeline import new_request_id
+from craton.front.lambda_request import LambdaDoor
+from craton.front.root_request import RootRequest
 from craton.models.providers.dial import open_transport
 from craton.models.providers.transport import Response, Transport, TransportError, parse_address
 
@@ -42,8 +41,17 @@ class LambdaForward(LambdaDoor):
         self.named = named
         self.ways: dict[str, tuple[Transport, Signer]] = {}  # by region
 
-    def __call__(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> Coroutine[Any, Any, None]:
-        return ForwardedRequest(self, scope, receive, send, self.app.clock.monotonic(), new_request_id()).serve()
+    async def serve(self, request: RootRequest) -> None:
+        found, body, who = await self.received(request)
+        call = request.calls(found.operation, who)
+        _authorize(call, found, self.named)
+        if self.app.audit is not None:
+            self.app.audit.passed(call)
+        transport, signer = self.way(self.app.settings.file.lambda_.region or call.region)
+        try:
+            await _passed_back(request.send, await self._asked(request.scope, transport, signer, body))
+        except TransportError as error:
+            raise Fault("ServiceException", "The Lambda endpoint could not be reached.", status=502) from error
 
     def way(self, region: str) -> tuple[Transport, Signer]:
         """The pool of a region's endpoint, and what signs for it."""
@@ -56,55 +64,28 @@ class LambdaForward(LambdaDoor):
             known = self.ways[region] = (open_transport(url), signer)
         return known
 
-
-class ForwardedRequest(LambdaRequest):
-    """One request on its way through."""
-
-    async def served(self) -> None:
-        found, body, who = await self.received()
-        self.operation = found.operation
-        call = self.call = self._call(found, who)
-        door = self.door
-        assert isinstance(door, LambdaForward)  # noqa: S101 - nobody else makes one
-        _authorize(call, found, door.named)
-        if call.app.audit is not None:
-            call.app.audit.passed(call)
-        transport, signer = door.way(call.app.settings.file.lambda_.region or call.region)
-        try:
-            answer = await self._asked(transport, signer, body)
-            await self._passed_back(answer)
-        except TransportError as error:
-            raise Fault("ServiceException", "The Lambda endpoint could not be reached.", status=502) from error
-
-    def _call(self, found: Match, who: Authenticated) -> Call:
-        door = self.door
-        return Call(
-            door.app, found.operation, who.caller, who.region, self.request_id, self.scope["headers"], self.started_at,
-            door.report, self.scope,
-        )  # fmt: skip
-
-    async def _asked(self, transport: Transport, signer: Signer, body: bytes) -> Response:
-        scope = self.scope
+    async def _asked(self, scope: dict[str, Any], transport: Transport, signer: Signer, body: bytes) -> Response:
         path, query = scope["raw_path"], scope["query_string"]
         sent = tuple(
             (name, value) for name, value in scope["headers"].items() if name.startswith(_SENT) and name not in _SIGNED
         )
         method = scope["method"].encode()
-        signed = signer.sign(method, path, body, self.door.app.clock.now(), query=query, headers=sent)
+        signed = signer.sign(method, path, body, self.app.clock.now(), query=query, headers=sent)
         deadline = asyncio.get_running_loop().time() + _DEADLINE_S
         target = path + b"?" + query if query else path
         return await transport.request(method, target, (*sent, *signed), body, deadline=deadline)
 
-    async def _passed_back(self, answer: Response) -> None:
-        try:
-            headers = [(name, value) for name, value in answer.headers.items() if name.startswith(_BACK)]
-            await self.send({"type": "http.response.start", "status": answer.status, "headers": headers})
-            answer.idle_after(_DEADLINE_S)
-            while piece := await answer.next_chunk():
-                await self.send({"type": "http.response.body", "body": piece, "more_body": True})
-            await self.send({"type": "http.response.body", "body": b"", "more_body": False})
-        finally:
-            answer.release()
+
+async def _passed_back(send: http.Send, answer: Response) -> None:
+    try:
+        headers = [(name, value) for name, value in answer.headers.items() if name.startswith(_BACK)]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        answer.idle_after(_DEADLINE_S)
+        while piece := await answer.next_chunk():
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    finally:
+        answer.release()
 
 
 def _authorize(call: Call, found: Match, named: Callable[[Call, str], str]) -> None:

@@ -37,15 +37,17 @@ class QueryDoor(RootDoor):
         """What a request's query and body say. Raises Fault."""
         return read_form(scope["method"], scope["query_string"], headers.get(b"content-type", b""), body)
 
-    async def handle(self, request: RootRequest, headers: dict[bytes, bytes], body: bytes) -> Any:
-        form = self.form(request.scope, headers, body)
+    async def serve(self, request: RootRequest) -> None:
+        body = await request.body(self.most_bytes)
+        form = self.form(request.scope, request.scope["headers"], body)
         open_to_all = isinstance(form, Form) and (self.service.name, form.action) in UNSIGNED
-        who = request.authenticate(headers, body, unsigned=open_to_all)
+        who = request.authenticate(body, unsigned=open_to_all)
         if isinstance(form, Fault):
             raise form
         operation = self.decoder.operation(form)
         call, handler = request.begin(operation, who)
-        return await handler(call, self.decoder.request(operation, form))
+        value = await handler(call, self.decoder.request(operation, form))
+        await request.answer(self.encoder.response(operation, value, request.request_id))
 
     def form(self, scope: dict[str, Any], headers: dict[bytes, bytes], body: bytes) -> Form | Fault:
         """The form, or why there is none: nobody is told that before saying who asks."""
@@ -53,9 +55,6 @@ class QueryDoor(RootDoor):
             return self.read(scope, headers, body)
         except Fault as fault:
             return fault
-
-    def encode(self, operation: Operation, value: Any, request_id: str) -> Encoded:
-        return self.encoder.response(operation, value, request_id)
 
     def encode_error(self, operation: Operation | None, fault: Fault, request_id: str) -> Encoded:
         return self.encoder.error(operation, fault, request_id)

@@ -1,7 +1,7 @@
-"""One request to a service whose operations all stand at `/`: read, handle, encode, and what becomes of failures.
+"""One request to a service that is found by its signature's scope: who asks, who handles it, what becomes of failures.
 
-What the protocols of such services have in common; each door says how its own is read, decoded and encoded. It knows no
-operation's meaning.
+What the protocols of such services have in common; each door says how its own is read, decoded, encoded and answered. It
+knows no operation's meaning.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ class RootDoor(ABC):
         self.verifier = Verifier({service.signing_name})
 
     def __call__(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> Coroutine[Any, Any, None]:
-        return RootRequest(self, scope, receive, send, self.app.clock.monotonic(), new_request_id()).serve()
+        return RootRequest(self, scope, receive, send, self.app.clock.monotonic(), new_request_id()).run()
 
     @abstractmethod
-    async def handle(self, request: RootRequest, headers: dict[bytes, bytes], body: bytes) -> Any:
-        """Authenticate, find, decode; then `request.begin` and the handler's answer. Raises Fault."""
-
-    @abstractmethod
-    def encode(self, operation: Operation, value: Any, request_id: str) -> Encoded:
-        """A handler's answer as the protocol has it."""
+    async def serve(self, request: RootRequest) -> None:
+        """Read, authenticate, find, decode; then `request.begin`, and the handler's answer sent. Raises Fault."""
 
     @abstractmethod
     def encode_error(self, operation: Operation | None, fault: Fault, request_id: str) -> Encoded:
         """A failure as the protocol has it."""
+
+    def internal(self) -> Fault:
+        """What a caller is told of a fault of ours."""
+        return internal()
 
 
 class RootRequest(msgspec.Struct, eq=False):
@@ -68,33 +68,31 @@ class RootRequest(msgspec.Struct, eq=False):
     operation: Operation | None = None
     call: Call | None = None
 
-    async def serve(self) -> None:
+    async def run(self) -> None:
         """The whole way; every failure leaves as the protocol's own."""
         door = self.door
         try:
-            headers = self.scope["headers"]
-            body = await http.read(self.receive, headers.get(b"content-length"), door.most_bytes)
-            value = await door.handle(self, headers, body)
-            assert self.operation is not None  # noqa: S101 - a handler answered
-            await self.answer(door.encode(self.operation, value, self.request_id))
+            await door.serve(self)
         except Fault as fault:
             if fault.__cause__ is not None and not fault.client_fault:
                 door.report(fault.__cause__)
             await self.refuse(fault)
         except Exception as error:
             door.report(error)
-            await self.refuse(internal())
+            await self.refuse(door.internal())
 
-    def authenticate(
-        self, headers: dict[bytes, bytes], body: bytes, *, unsigned: bool = False, digest: str | None = None
-    ) -> Authenticated:
+    async def body(self, most_bytes: int) -> bytes:
+        """What was sent, whole. Raises what `body.read` does."""
+        return await http.read(self.receive, self.scope["headers"].get(b"content-length"), most_bytes)
+
+    def authenticate(self, body: bytes, *, unsigned: bool = False, digest: str | None = None) -> Authenticated:
         """Who asks; `digest` is the body's, if it is known. Raises AuthFault, unless `unsigned` ones are let in, as anonymous."""
         scope, app = self.scope, self.door.app
         signed = SignedRequest(
             scope["method"],
             scope["raw_path"],
             scope["query_string"],
-            headers,
+            scope["headers"],
             body_sha256=digest or body_digest(body),
         )
         try:
@@ -110,16 +108,22 @@ class RootRequest(msgspec.Struct, eq=False):
     def begin(self, operation: Operation, who: Authenticated) -> tuple[Call, Handler]:
         """The call and who handles it. Raises Fault where nobody does, if the caller may know that."""
         door = self.door
-        self.operation = operation
-        self.call = call = Call(
-            door.app, operation, who.caller, who.region, self.request_id, self.scope["headers"], self.started_at,
-            door.report, self.scope,
-        )  # fmt: skip
+        call = self.calls(operation, who)
         handler = door.handlers.get(operation.name)
         if handler is None:
             call.authorize(f"{operation.service}:{operation.name}", "*")
             raise Fault(door.not_built, f"The operation {operation.name} is not implemented by this server.")
         return call, handler
+
+    def calls(self, operation: Operation, who: Authenticated) -> Call:
+        """The call: from here on it is known to the audit log if it fails."""
+        door = self.door
+        self.operation = operation
+        self.call = Call(
+            door.app, operation, who.caller, who.region, self.request_id, self.scope["headers"], self.started_at,
+            door.report, self.scope,
+        )  # fmt: skip
+        return self.call
 
     async def refuse(self, fault: Fault) -> None:
         if self.call is not None and self.call.app.audit is not None:

@@ -10,6 +10,8 @@ import ipaddress
 from collections.abc import Callable
 from typing import Any, Final
 
+from craton.aws.wildcards import fits
+
 Test = Callable[[Any], bool]
 _ORDERS: Final[dict[str, Callable[[float, float], bool]]] = {
     "=": lambda value, bound: value == bound,
@@ -76,7 +78,7 @@ def wildcard(value: Any) -> Test:
     parts = _parts(text(value, "wildcard"))
     if len(parts) == 1:
         return lambda found: isinstance(found, str) and found == parts[0]
-    return lambda found: isinstance(found, str) and _spans(parts, found)
+    return lambda found: isinstance(found, str) and fits(parts, found)
 
 
 def _parts(pattern: str) -> list[str]:
@@ -98,20 +100,6 @@ def _parts(pattern: str) -> list[str]:
             part += sign
         position += 1
     return [*parts, part]
-
-
-def _spans(parts: list[str], value: str) -> bool:
-    """Whether the parts stand in the value in their order, the first at its beginning and the last at its end."""
-    first, *between, last = parts
-    if len(value) < len(first) + len(last) or not value.startswith(first) or not value.endswith(last):
-        return False
-    at, end = len(first), len(value) - len(last)
-    for part in between:
-        at = value.find(part, at, end)
-        if at < 0:
-            return False
-        at += len(part)
-    return True
 
 
 def numeric(value: Any) -> Test:

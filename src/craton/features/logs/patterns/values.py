@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from craton.aws.wildcards import fits
 from craton.features.logs.patterns.regex import Expression
 from craton.features.logs.patterns.text import BadPattern, Text
 
@@ -124,17 +125,3 @@ def written(found: object) -> str | None:
     if isinstance(found, bool):
         return "true" if found else "false"
     return str(found) if isinstance(found, (int, float)) else None
-
-
-def fits(parts: tuple[str, ...], text: str) -> bool:
-    """Whether the text is the parts with anything between them; each is looked for but once, so it takes no longer."""
-    first, *middle, last = parts
-    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
-        return False
-    at, end = len(first), len(text) - len(last)
-    for part in middle:
-        at = text.find(part, at, end)
-        if at < 0:
-            return False
-        at += len(part)
-    return True
