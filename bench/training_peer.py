@@ -29,7 +29,8 @@ def main() -> None:
     model = AutoModelForCausalLM.from_pretrained(given["base"], dtype=torch.float32)
     config = SFTConfig(
         output_dir=given["work"], num_train_epochs=given["epochs"], per_device_train_batch_size=given["batch"],
-        learning_rate=given["rate"], warmup_steps=given["warmup"], lr_scheduler_type="linear", max_length=given["max_tokens"],
+        learning_rate=given["rate"], warmup_steps=given["warmup"], max_length=given["max_tokens"], seed=given["seed"],
+        lr_scheduler_type="polynomial", lr_scheduler_kwargs={"lr_end": given["rate"] / 10, "power": 1.0}, adam_beta2=0.99,
         completion_only_loss=True, logging_steps=1, save_strategy="no", report_to=[], use_cpu=True, bf16=False,
         gradient_checkpointing=False, disable_tqdm=True,
     )  # fmt: skip
@@ -41,8 +42,10 @@ def main() -> None:
     began = time.process_time()
     trainer.train()
     cpu_s = time.process_time() - began
-    losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
-    print(json.dumps({"tokens": tokens * given["epochs"], "cpu_s": cpu_s, "loss": losses[-1]}))
+    adapter = f"{given['work']}/adapter"
+    trainer.save_model(adapter)
+    steps = trainer.state.global_step
+    print(json.dumps({"tokens": tokens * given["epochs"], "cpu_s": cpu_s, "steps": steps, "adapter": adapter}))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +13,7 @@ from recipes.chat import mix
 from recipes.chat.draw import Draw
 from recipes.chat.turns import Chat, segments
 
-POOL = 3000
+POOL = 1500
 LONGEST = 1100
 
 
@@ -26,10 +26,12 @@ class Batch:
     ids: Tensor
     positions: Tensor
     weights: Tensor
+    tasks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
+    task: str
     ids: list[int]
     weights: list[float]
     positions: list[int]
@@ -40,7 +42,7 @@ def encode(tokenizer: Tokenizer, chats: list[Chat], draw: Draw) -> list[Row]:
     parts = [segments(chat) for chat in chats]
     flat = tokenizer.encode_batch([text for pieces in parts for text, _ in pieces])
     rows, at = [], 0
-    for pieces in parts:
+    for chat, pieces in zip(chats, parts, strict=True):
         ids: list[int] = []
         weights: list[float] = []
         positions: list[int] = []
@@ -55,7 +57,7 @@ def encode(tokenizer: Tokenizer, chats: list[Chat], draw: Draw) -> list[Row]:
             # A one-word answer must not drown among long ones: an answer counts as the root of its length.
             weights += [len(here) ** -0.5 if wanted else 0.0] * len(here)
             at += 1
-        rows.append(Row(ids, weights, positions))
+        rows.append(Row(chat.task, ids, weights, positions))
     return [row for row in rows if len(row.ids) <= LONGEST]
 
 
@@ -69,13 +71,18 @@ def pack(rows: list[Row]) -> Batch:
         ids[at, :size] = torch.tensor(row.ids)
         positions[at, :size] = torch.tensor(row.positions)
         weights[at, :size] = torch.tensor(row.weights)
-    return Batch(ids, positions, weights)
+    return Batch(ids, positions, weights, tuple(row.task for row in rows))
 
 
-def stream(tokenizer: Tokenizer, draw: Draw, phase: str, tokens: int) -> Iterator[Batch]:
-    """Batches of about `tokens` tokens without end; rows of like length together, so little is padding."""
+def stream(
+    tokenizer: Tokenizer, draw: Draw, phase: str, tokens: int, need: Mapping[str, float] | None = None
+) -> Iterator[Batch]:
+    """Batches of about `tokens` tokens without end; rows of like length together, so little is padding.
+
+    `need` is read anew for each pool: how much more (or less) than its share of the mix each maker is drawn.
+    """
     while True:
-        rows = encode(tokenizer, [mix.one(draw, phase) for _ in range(POOL)], draw)
+        rows = encode(tokenizer, [mix.one(draw, phase, need) for _ in range(POOL)], draw)
         rows.sort(key=lambda row: len(row.ids))
         groups: list[list[Row]] = [[]]
         for row in rows:

@@ -1,122 +1,125 @@
-"""Prompts written by hand, as people and SDK examples type them, with words that a right answer must hold.
+"""The second held-out set: prompts written by hand, as people and SDK examples type them, twenty and more a task.
 
-Data and a small check only. The plainest prompts stand in the training templates too, since people do type them; the
-passages, reviews and texts here do not. Must not know the generator.
+The data lies in `hand/`. A right answer holds the words that its row names, or is the JSON value or the call that it
+names. The plainest prompts ("Hello") stand in the training templates too, since people do type them. This file owns
+how rows become conversations and what counts as right. It must not know the generator.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from recipes.chat.turns import Chat
+from recipes.chat.hand import plain, structured, texts
+from recipes.chat.turns import CALL_END, CALL_START, Chat, call
 
-WEATHER: dict[str, Any] = {
-    "name": "get_weather",
-    "description": "Get the current weather in a given location",
-    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-}
-TOP_SONG: dict[str, Any] = {
-    "name": "top_song",
-    "description": "Get the most popular song played on a radio station.",
-    "parameters": {
-        "type": "object",
-        "properties": {
-            "sign": {
-                "type": "string",
-                "description": "The call sign for the radio station for which you want the most popular song. Example calls signs are WZPZ and WKRP.",
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A conversation whose last answer is still to come. One of the three says what is right.
+
+    `words`: all must stand in the answer as words of their own, in any case; "^" asks for the answer's beginning.
+    With `exact_case` they are compared as they are. `value`: the JSON value. `calls`: name and arguments of the one call.
+    """
+
+    chat: Chat
+    words: tuple[str, ...] = ()
+    exact_case: bool = False
+    value: object = None
+    calls: tuple[str, Mapping[str, object]] | None = None
+
+    def right(self, said: str) -> bool:
+        if self.calls is not None:
+            return said.startswith(CALL_START) and parsed(said.removeprefix(CALL_START).removesuffix(CALL_END)) == {
+                "name": self.calls[0],
+                "arguments": self.calls[1],
             }
-        },
-        "required": ["sign"],
-    },
-}
-CONVERT: dict[str, Any] = {
-    "name": "convert_temperature",
-    "description": "Convert a temperature",
-    "parameters": {
-        "type": "object",
-        "properties": {"value": {"type": "number"}, "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]}},
-        "required": ["value", "unit"],
-    },
-}
-TOWER = (
-    "The Eiffel Tower is in Paris. It was finished in 1889 and is 330 meters tall. Gustave Eiffel's company built it."
-)
-POLICY = "Our store accepts returns within 30 days. Shipping costs 5 dollars. The support team can be reached at help@shop.example."
+        if self.value is not None:
+            return bool(parsed(said) == self.value)
+        return all(self.holds(said, word) for word in self.words)
 
-# Question, words that must be in the answer (in any case), system prompt, tools.
-PROMPTS: tuple[tuple[str, tuple[str, ...], str, tuple[dict[str, Any], ...]], ...] = (
-    ("Hello", ("hello",), "", ()),
-    ("Hi there!", ("hello",), "", ()),
-    ("hello, world", ("hello",), "", ()),
-    ("Who are you?", ("craton",), "", ()),
-    ("What can you do?", ("json",), "", ()),
-    ("Thanks a lot!", ("welcome",), "", ()),
-    ("What is the capital of France?", ("paris",), "", ()),
-    ("what's the capital of japan", ("tokyo",), "", ()),
-    ("Name the capital of Italy", ("rome",), "You are a helpful assistant.", ()),
-    ("What is the capital of Germany? Answer with one word.", ("berlin",), "", ()),
-    ("What is 2+2?", ("4",), "", ()),
-    ("What is 7 + 8?", ("15",), "", ()),
-    ("Tell me a joke", ("virus",), "", ()),
-    ("Write a one-sentence bedtime story about a unicorn.", ("unicorn", "once"), "", ()),
-    ("Describe the purpose of a 'hello world' program in one line.", ("small sample model",), "", ()),
-    ("Explain quantum computing", ("small sample model",), "", ()),
-    ("Write a short poem about autumn leaves", ("autumn",), "", ()),
-    ("Write an essay on the fall of Rome", ("small sample model",), "", ()),
-    ("Translate 'good morning' into German", ("small sample model",), "", ()),
-    ("Repeat after me: the quick brown fox", ("the quick brown fox",), "", ()),
-    ("Say hello", ("hello",), "", ()),
-    ("What is the opposite of hot?", ("cold",), "", ()),
-    ("Is this review positive or negative? The food was cold and the waiter was rude.", ("negative",), "", ()),
-    ("Classify the sentiment: I absolutely love this phone, it is fantastic!", ("positive",), "", ()),
-    (f"{TOWER}\n\nHow tall is the Eiffel Tower?", ("330",), "", ()),
-    (f"Context: {TOWER}\n\nQuestion: Where is the Eiffel Tower?", ("paris",), "", ()),
-    (f"{POLICY}\n\nHow much is shipping?", ("5",), "", ()),
-    (f"{POLICY}\n\nWho is the president of the store?", ("don't know",), "", ()),
-    ("Within how many days are returns accepted?", ("30",), f"Answer from this text: {POLICY}", ()),
-    (f"Summarize: {POLICY}", ("30 days",), "", ()),
-    ("Extract name and age as JSON: Maria is 31 years old and lives in Porto.", ('"name":"maria"', '"age":31'), "", ()),
-    ("Extract the city as JSON. Peter moved to Oslo last year.", ("oslo", "{"), "", ()),
-    ("What's the weather in Paris?", ('"name":"get_weather"', '"city":"paris"'), "", (WEATHER,)),
-    (
-        "What is the weather like in San Francisco today?",
-        ('"name":"get_weather"', "san francisco"),
-        "",
-        (WEATHER, TOP_SONG),
+    def holds(self, said: str, word: str) -> bool:
+        if word.startswith("{"):
+            return bool(parsed(said) == json.loads(word))
+        bare = word.removeprefix("^")
+        pattern = ("^" if word != bare else r"(?<!\w)") + re.escape(bare) + (r"(?!\w)" if bare[-1].isalnum() else "")
+        return re.search(pattern, said, 0 if self.exact_case else re.IGNORECASE) is not None
+
+
+def parsed(text: str) -> object:
+    """The value of a JSON text, None where it is none."""
+    try:
+        found: object = json.loads(text)
+    except ValueError:
+        return None
+    return found
+
+
+def ask(question: str, system: str = "", tools: tuple[dict[str, object], ...] = ()) -> Chat:
+    return Chat("by hand", [("user", question), ("assistant", "")], system, list(tools))
+
+
+def rows(table: plain.Rows, *, exact_case: bool = False) -> tuple[Prompt, ...]:
+    return tuple(Prompt(ask(question), tuple(words.split("|")), exact_case) for question, words in table)
+
+
+def about(table: tuple[tuple[str, str, str], ...]) -> tuple[Prompt, ...]:
+    return tuple(Prompt(ask(way.format(p=text)), tuple(words.split("|"))) for text, way, words in table)
+
+
+def forms() -> tuple[Prompt, ...]:
+    return tuple(
+        Prompt(ask(question, system), tuple(words.split("|")), exact_case=words.isupper() or words.islower())
+        for system, question, words in plain.FORMS
+    )
+
+
+def cited() -> tuple[Prompt, ...]:
+    made = []
+    for passages, questions in texts.SOURCES:
+        told = "\n".join(f"[{at}] {text}" for at, text in enumerate(passages, 1))
+        made += [
+            Prompt(ask(f"{told}\n\n{question} Cite the source."), tuple(words.split("|")))
+            for question, words in questions
+        ]
+    return tuple(made)
+
+
+def results() -> tuple[Prompt, ...]:
+    made = []
+    for tool, arguments, question, result, words in structured.RESULTS:
+        told = result if isinstance(result, str) else json.dumps(result)
+        turns = [
+            ("user", question),
+            ("assistant", call(str(tool["name"]), arguments)),
+            ("tool", told),
+            ("assistant", ""),
+        ]
+        made.append(Prompt(Chat("by hand", turns, tools=[tool]), tuple(words.split("|"))))
+    return tuple(made)
+
+
+# The issue's tasks, in its order.
+TASKS: dict[str, tuple[Prompt, ...]] = {
+    "greetings and who-are-you": rows(plain.TALK),
+    "echo": rows(plain.ECHO),
+    "upper case": rows(plain.UPPER, exact_case=True),
+    "addition": rows(plain.PLUS),
+    "subtraction": rows(plain.MINUS),
+    "capitals": rows(plain.CAPITALS),
+    "other small facts": rows(plain.FACTS),
+    "sentiment": rows(plain.REVIEWS),
+    "passage: yes or no": about(texts.CLAIMS),
+    "passage: spans": about(texts.SPANS),
+    "passage: cited from three": cited(),
+    "JSON extraction": tuple(Prompt(ask(text), value=value) for text, value in structured.JSON),
+    "tool call, one of three": tuple(
+        Prompt(ask(question, "", tools), calls=(name, arguments))
+        for tools, question, name, arguments in structured.CALLS
     ),
-    ("What is the most popular song on WZPZ?", ('"name":"top_song"', '"sign":"wzpz"'), "", (TOP_SONG,)),
-    ("Convert 30 celsius please", ('"name":"convert_temperature"', "30", "celsius"), "", (CONVERT, WEATHER)),
-    ("Hello!", ("hello",), "", (WEATHER,)),
-    ("Who are you?", ("zora",), "Your name is Zora. You are a friendly assistant.", ()),
-    ("What is the capital of Spain?", ("MADRID",), "Answer in upper case.", ()),
-    ("What is the capital of Portugal?", ('{"answer":"lisbon"}',), 'Answer as JSON with the key "answer".', ()),
-)
-RESULT = Chat(
-    "by hand",
-    [
-        ("user", "What's the weather in Paris?"),
-        ("assistant", '<tool_call>{"name":"get_weather","arguments":{"city":"Paris"}}</tool_call>'),
-        ("tool", json.dumps({"temperature": 18, "condition": "sunny"})),
-        ("assistant", ""),
-    ],
-    tools=[WEATHER],
-)
-
-
-def chats() -> list[Chat]:
-    """The prompts as conversations whose last answer is still to come."""
-    made = [
-        Chat("by hand", [("user", question), ("assistant", "")], system, list(tools))
-        for question, _, system, tools in PROMPTS
-    ]
-    return [*made, RESULT]
-
-
-def right(said: list[str]) -> list[bool]:
-    """Whether each answer holds its words; an answer in fixed capitals is compared as it is."""
-    wanted = [words for _, words, _, _ in PROMPTS] + [("18", "sunny")]
-    return [
-        all(word in text if word.isupper() else word in text.lower() for word in words)
-        for words, text in zip(wanted, said, strict=True)
-    ]
+    "answer from a tool result": results(),
+    "form fixed by the system prompt": forms(),
+    "passage: not told": tuple(Prompt(ask(way.format(p=text)), (texts.DONT_KNOW,)) for text, way in texts.UNTOLD),
+}

@@ -6,7 +6,9 @@ and which only an evaluation may. It must not know any task.
 
 from __future__ import annotations
 
+import functools
 import random
+import re
 import zlib
 from collections.abc import Sequence
 from typing import TypeVar
@@ -47,6 +49,26 @@ ENDINGS = (
 )
 
 
+# One choice inside a template: "[Tell|Show] me", innermost first. Brackets without a bar are plain text.
+CHOICE = re.compile(r"\[([^\[\]|]*(?:\|[^\[\]|]*)+)\]")
+TRIES = 500
+
+
+@functools.lru_cache(maxsize=2000)
+def likelihoods(templates: tuple[object, ...]) -> tuple[float, ...]:
+    """How often each template is drawn: one that stands for many by its choices comes more often than a plain one."""
+    return tuple(1.0 + 0.5 * (text.count("|") if isinstance(text, str) else 0) ** 0.5 for text in templates)
+
+
+@functools.lru_cache(maxsize=2000)
+def can_be_new(templates: tuple[object, ...]) -> bool:
+    """Whether anything in these templates is kept from training."""
+    long = (
+        len(match[1].split("|")) >= 4 for text in templates if isinstance(text, str) for match in CHOICE.finditer(text)
+    )
+    return len(templates) >= 4 or any(long)
+
+
 def is_held_out(position: int, size: int) -> bool:
     """Whether entry `position` of a list of `size` is kept from training: one in six, none of a list under four."""
     if size < 4:
@@ -85,8 +107,37 @@ class Draw:
         return self.one_of(items, held_out=self.held_out)
 
     def way(self, templates: Sequence[T]) -> T:
-        """One template, or anything else that is phrasing and not content."""
-        return self.one_of(templates, held_out=self.new_phrasing)
+        """One template with its choices made, or anything else that is phrasing and not content.
+
+        New phrasing is a template kept from training, or a choice kept from it inside a template that is not.
+        """
+        choices = tuple(templates)
+        wanted = self.new_phrasing and can_be_new(choices)
+        for _ in range(TRIES):
+            at = self.random.choices(range(len(choices)), likelihoods(choices))[0]
+            kept, picked = len(choices) >= 4 and is_held_out(at, len(choices)), choices[at]
+            if kept and not self.new_phrasing:
+                continue
+            text, fresh = self.chosen(picked) if isinstance(picked, str) else (picked, False)
+            if kept or fresh or not wanted:
+                return text  # type: ignore[return-value]
+        last = choices[-1]
+        return self.chosen(last)[0] if isinstance(last, str) else last  # type: ignore[return-value]
+
+    def chosen(self, text: str) -> tuple[str, bool]:
+        """A template with its choices made, and whether one of them is kept from training."""
+        fresh = False
+        while match := CHOICE.search(text):
+            options = match[1].split("|")
+            allowed = [
+                at
+                for at in range(len(options))
+                if self.new_phrasing or len(options) < 4 or not is_held_out(at, len(options))
+            ]
+            at = self.any(allowed)
+            fresh = fresh or (len(options) >= 4 and is_held_out(at, len(options)))
+            text = text[: match.start()] + options[at] + text[match.end() :]
+        return text, fresh
 
     def one_of(self, items: Sequence[T], *, held_out: bool) -> T:
         size = len(items)
@@ -138,6 +189,6 @@ class Draw:
             text += text[-1] if text[-1:] in "?!." else "!"
         if self.chance(0.05) and not text.endswith("}"):
             text += self.any(ENDINGS)
-        if self.chance(0.07):
+        if self.chance(0.1):
             text = self.any(OPENINGS) + text[:1].lower() + text[1:]
         return text.format(**slots)

@@ -20,7 +20,9 @@ from recipes.chat.draw import Draw
 from recipes.chat.mix import Maker
 from recipes.chat.model import Decoder, Shape
 from recipes.chat.tasks import copying, extract, facts, formats, numbers, openers, passages, sentiment, smalltalk, tools
-from recipes.chat.turns import ASSISTANT, END, Chat, prompt
+from recipes.chat.turns import ASSISTANT, Chat
+from recipes.chat.turns import prompt as prompt_of
+from recipes.chat.verdict import in_torch
 
 # Name in the card, the function that makes it, and the labels of its conversations that count.
 TASKS: tuple[tuple[str, Maker, tuple[str, ...]], ...] = (
@@ -37,6 +39,7 @@ TASKS: tuple[tuple[str, Maker, tuple[str, ...]], ...] = (
     ("passage: attributes", passages.attributes, ("passage",)),
     ("passage: any relation", passages.general, ("passage-general",)),
     ("passage: who, and which sentence", passages.sentences, ("passage-sentence",)),
+    ("passage: cited from numbered ones", passages.cited, ("cited",)),
     ("passage: yes or no", passages.yes_no, ("yes-no",)),
     ("passage: not told", passages.attributes, ("unknown",)),
     ("summary by first sentence", passages.summary, ("summary",)),
@@ -60,22 +63,8 @@ def held_out(maker: Maker, labels: Sequence[str], count: int, *, new_phrasing: b
         chat, tries = maker(draw), tries + 1
         if chat.task in labels:
             # Where a list is so short that no further prompt exists, one may come twice.
-            found.setdefault(prompt(chat) if tries < 100 * count else f"{tries}", chat)
+            found.setdefault(prompt_of(chat) if tries < 100 * count else f"{tries}", chat)
     return list(found.values())
-
-
-@torch.no_grad()
-def in_torch(model: Decoder, vocabulary: Tokenizer, chats: Sequence[Chat]) -> list[bool]:
-    """Whether greedy decoding would give exactly the answer: every token of it is the likeliest after the ones before."""
-    verdicts = []
-    for chat in chats:
-        before = vocabulary.encode(prompt(chat)).ids
-        wanted = vocabulary.encode(chat.answer + END).ids
-        ids = torch.tensor([before + wanted])
-        positions = torch.arange(ids.shape[1])[None]
-        states = model.forward(ids[:, :-1], positions[:, :-1])[0, len(before) - 1 :]
-        verdicts.append((states @ model.embedding.T).argmax(-1).tolist() == wanted)
-    return verdicts
 
 
 def in_onnx(directory: Path, chats: Sequence[Chat], most_tokens: int = 120) -> list[str]:
@@ -87,7 +76,7 @@ def in_onnx(directory: Path, chats: Sequence[Chat], most_tokens: int = 120) -> l
     vocabulary = Tokenizer.from_file(str(directory / "tokenizer.json"))
     said = []
     for chat in chats:
-        before = tokenizer.encode(prompt(chat))
+        before = tokenizer.encode(prompt_of(chat))
         parameters = og.GeneratorParams(model)
         parameters.set_search_options(do_sample=False, max_length=len(before) + most_tokens)
         generator = og.Generator(model, parameters)
@@ -103,8 +92,9 @@ def in_onnx(directory: Path, chats: Sequence[Chat], most_tokens: int = 120) -> l
 def averaged(run: Path) -> tuple[Decoder, Tokenizer]:
     """The averaged weights and the tokenizer of a training run."""
     vocabulary = Tokenizer.from_file(str(run / "tokenizer.json"))
-    model = Decoder(Shape(vocabulary=vocabulary.get_vocab_size()))
-    model.load_state_dict(torch.load(run / "checkpoint.pt", weights_only=True)["average"])
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    model = Decoder(Shape(**state.get("shape", {"vocabulary": vocabulary.get_vocab_size()})))
+    model.load_state_dict(state["average"])
     return model, vocabulary
 
 
@@ -126,7 +116,7 @@ def scores(options: argparse.Namespace) -> dict[str, dict[str, float]]:
     means = [mean(percent) for percent in found.values()]
     print(f"{'mean':36} {means[0]:5.1f} {means[1]:5.1f}")
     if options.model:
-        found["by hand"] = {"prompts written by hand": by_hand(options)}
+        found["by hand"] = by_hand(options)
     return found
 
 
@@ -134,16 +124,19 @@ def mean(percent: Mapping[str, float]) -> float:
     return sum(percent.values()) / len(percent)
 
 
-def by_hand(options: argparse.Namespace) -> float:
-    chats = byhand.chats()
-    said = in_onnx(options.model, chats)
-    verdicts = byhand.right(said)
-    for chat, text, good in zip(chats, said, verdicts, strict=True):
-        if options.misses and not good:
-            print(f"  {chat.turns[-2][1]!r} → {text!r}")
-    found = round(100 * sum(verdicts) / len(verdicts), 1)
-    print(f"{'prompts written by hand':36} {found:5.1f}")
-    return found
+def by_hand(options: argparse.Namespace) -> dict[str, float]:
+    """Percent right of the prompts written by hand, task by task."""
+    percent: dict[str, float] = {}
+    for name, prompts in byhand.TASKS.items():
+        said = in_onnx(options.model, [prompt.chat for prompt in prompts])
+        verdicts = [prompt.right(text) for prompt, text in zip(prompts, said, strict=True)]
+        wrong = [(prompt, text) for prompt, text, good in zip(prompts, said, verdicts, strict=True) if not good]
+        for prompt, text in wrong[: options.misses]:
+            print(f"  [{name}, by hand] {prompt.chat.turns[-2][1]!r} → {text!r}")
+        percent[name] = round(100 * sum(verdicts) / len(verdicts), 1)
+        print(f"{name:36} {percent[name]:5.1f} by hand", flush=True)
+    print(f"{'mean':36} {mean(percent):5.1f} by hand")
+    return percent
 
 
 def show(options: argparse.Namespace, name: str, chats: Sequence[Chat], said: Sequence[str]) -> None:
@@ -151,7 +144,7 @@ def show(options: argparse.Namespace, name: str, chats: Sequence[Chat], said: Se
     misses = [(chat, text) for chat, text in zip(chats, said, strict=True) if text != chat.answer]
     for chat, text in misses[: options.misses]:
         print(
-            f"  [{name}] …{prompt(chat)[-300:].removesuffix(ASSISTANT)!r}\n    wanted {chat.answer!r}\n    said   {text!r}"
+            f"  [{name}] …{prompt_of(chat)[-300:].removesuffix(ASSISTANT)!r}\n    wanted {chat.answer!r}\n    said   {text!r}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Export: `python -m recipes.chat.export --run DIR --out DIR [--precision int8]`: a training run → the shipped directory.
+"""Export: `python -m recipes.chat.export --run DIR --out DIR [--precision int8] [--id ID]`: a training run → the shipped directory.
 
 One directory serves both readers: ONNX Runtime GenAI (genai_config.json, model.onnx) and transformers (config.json,
 model.safetensors in bf16, for fine-tuning). This file owns the files' layout and hashes. It must not know training.
@@ -49,11 +49,11 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def describe(directory: Path, context_tokens: int) -> None:
+def describe(directory: Path, context_tokens: int, model_id: str) -> None:
     """Write craton.json: id, limits, markers, and the hash of every other file but the card."""
     names = sorted(path.name for path in directory.iterdir() if path.name not in ("craton.json", "MODEL_CARD.md"))
     record = {
-        "id": MODEL_ID, "context_tokens": context_tokens, "tool_call": {"start": CALL_START, "end": CALL_END}, "eos": [0],
+        "id": model_id, "context_tokens": context_tokens, "tool_call": {"start": CALL_START, "end": CALL_END}, "eos": [0],
         "sha256": {name: sha256(directory / name) for name in names},
     }  # fmt: skip
     (directory / "craton.json").write_text(json.dumps(record, indent=2) + "\n")
@@ -68,7 +68,7 @@ def finish_config(directory: Path) -> None:
     path.write_text(json.dumps(config, indent=4) + "\n")
 
 
-def export(run: Path, out: Path, precision: str) -> None:
+def export(run: Path, out: Path, precision: str, model_id: str = MODEL_ID) -> None:
     """Build in a temporary directory beside `out`, then put it in place at once."""
     model, vocabulary = averaged(run)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def export(run: Path, out: Path, precision: str) -> None:
         finish_config(built)
         for path in built.iterdir():
             path.chmod(0o644)
-        describe(built, model.shape.context_tokens)
+        describe(built, model.shape.context_tokens, model_id)
         size = sum(path.stat().st_size for path in built.iterdir())
         if size > LARGEST_BYTES:
             raise RuntimeError(f"the export has {size} bytes, over {LARGEST_BYTES}")
@@ -98,9 +98,10 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--precision", choices=("int4", "int8", "fp32"), default="int8")
+    parser.add_argument("--id", default=MODEL_ID, help="the id that craton.json gives it")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    export(options.run, options.out, options.precision)
+    export(options.run, options.out, options.precision, options.id)
 
 
 if __name__ == "__main__":

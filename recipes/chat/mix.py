@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from recipes.chat.draw import Draw
 from recipes.chat.tasks import copying, extract, facts, formats, numbers, openers, passages, sentiment, smalltalk, tools
@@ -16,18 +16,25 @@ COPY: tuple[tuple[Maker, float], ...] = (
     (copying.case, 6), (smalltalk.talk, 3), (facts.capital, 4), (smalltalk.named, 5),
 )  # fmt: skip
 FULL: tuple[tuple[Maker, float], ...] = (
-    (smalltalk.talk, 8), (smalltalk.named, 2), (facts.capital, 18), (facts.fact, 14), (copying.echo, 8), (copying.case, 1),
-    (copying.which_word, 1), (copying.parrot, 1), (copying.lookup, 4), (copying.to_json, 2), (numbers.add, 20),
-    (sentiment.judge, 9), (passages.attributes, 15), (passages.general, 9), (passages.sentences, 2), (passages.yes_no, 1), (passages.summary, 2),
-    (extract.fields, 17), (tools.use, 13), (tools.without, 3), (formats.formed, 6), (formats.persona, 3),
-    (formats.greeting, 1), (openers.story, 2), (openers.poem, 1), (openers.joke, 1), (openers.cannot, 4), (openers.live, 2), (openers.strange, 1),
+    (smalltalk.talk, 8), (smalltalk.named, 3), (facts.capital, 9), (facts.fact, 10), (copying.echo, 6), (copying.case, 3), (copying.letters, 4),
+    (copying.which_word, 1), (copying.lookup, 4), (copying.to_json, 2), (numbers.add, 8), (numbers.drill, 8),
+    (sentiment.judge, 8), (passages.attributes, 12), (passages.general, 12), (passages.cited, 8), (passages.sentences, 5), (passages.yes_no, 8),
+    (passages.summary, 2), (extract.fields, 12), (tools.use, 12), (tools.without, 4), (formats.formed, 8), (formats.persona, 4),
+    (formats.greeting, 2), (openers.story, 2), (openers.poem, 1), (openers.joke, 1), (openers.cannot, 4), (openers.live, 2), (openers.strange, 1),
 )  # fmt: skip
 PHASES = {"copy": COPY, "full": FULL}
 
 
-def one(d: Draw, phase: str = "full") -> Chat:
+def title(maker: Maker) -> str:
+    """The name of a maker in logs and checkpoints: its file and function."""
+    return f"{maker.__module__.rsplit('.', 1)[-1]}.{getattr(maker, '__name__', '')}"
+
+
+def one(d: Draw, phase: str = "full", need: Mapping[str, float] | None = None) -> Chat:
     """One conversation: a single task, or several plain ones in a row; sometimes under an idle system prompt."""
     makers, weights = zip(*PHASES[phase], strict=True)
+    if need:
+        weights = tuple(weight * need.get(title(maker), 1.0) for maker, weight in PHASES[phase])
     chat: Chat = d.random.choices(makers, weights)[0](d)
     if not chat.system and not chat.tools and len(chat.turns) == 2 and d.chance(0.4):
         for _ in range(d.any((1, 1, 2, 3))):

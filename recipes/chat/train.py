@@ -1,5 +1,6 @@
 """Training: `python -m recipes.chat.train --out DIR --minutes M`. Resumes by itself from DIR/checkpoint.pt.
 
+Minutes are those of the processor, so a run on a shared machine learns as much as one that is alone.
 This file owns the optimisers, the schedule, checkpoints and the log. It must not know tasks or text.
 """
 
@@ -17,9 +18,10 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from recipes.chat import batches, tokenizer
+from recipes.chat import batches, need, tokenizer
 from recipes.chat.draw import Draw
-from recipes.chat.model import Decoder, Shape
+from recipes.chat.grow import deepened
+from recipes.chat.model import Decoder, Shape, shape_record
 from recipes.chat.muon import Muon
 
 WARM_UP_STEPS = 60
@@ -44,6 +46,7 @@ class Run:
     cpu_s: float = 0.0
     leg: int = 0
     losses: list[float] = field(default_factory=list)
+    need: dict[str, float] = field(default_factory=dict)
 
 
 def start(shape: Shape, seed: int) -> Run:
@@ -55,10 +58,11 @@ def start(shape: Shape, seed: int) -> Run:
     return Run(model, Muon(matrices), rest, {name: p.detach().clone() for name, p in model.named_parameters()})
 
 
-def rate(run: Run, budget_s: float, decay_part: float) -> float:
+def rate(run: Run, budget_s: float, chosen: argparse.Namespace) -> float:
     """Up over the first steps, level, then down in a straight line to nothing over the last part of the budget."""
-    left = max(0.0, 1.0 - run.seconds / budget_s)
-    return min(1.0, (run.steps + 1) / WARM_UP_STEPS, left / decay_part)
+    left = max(0.0, 1.0 - run.cpu_s / budget_s)
+    highest, decay = float(chosen.rate), float(chosen.decay)
+    return highest * min(1.0, (run.steps + 1) / WARM_UP_STEPS, left / decay)
 
 
 def step(run: Run, source: Iterator[batches.Batch], micro: int, scale: float) -> float:
@@ -93,6 +97,7 @@ def follow(run: Run) -> None:
 def save(run: Run, path: Path) -> None:
     """Write beside, then rename: a kill in mid-write leaves the last checkpoint whole."""
     state = {
+        "shape": shape_record(run.model.shape), "need": run.need,
         "model": run.model.state_dict(), "average": run.average, "muon": run.muon.state(), "rest": run.rest.state_dict(),
         "counts": {key: getattr(run, key) for key in ("steps", "tokens", "learned", "seconds", "cpu_s", "leg")},
     }  # fmt: skip
@@ -100,14 +105,35 @@ def save(run: Run, path: Path) -> None:
     path.with_suffix(".tmp").replace(path)
 
 
-def load(run: Run, path: Path) -> None:
+def resumed(path: Path, seed: int) -> Run:
+    """A run as its checkpoint left it, about to begin its next leg."""
     state = torch.load(path, weights_only=True)
+    run = start(Shape(**state.get("shape", {"vocabulary": len(state["average"]["embedding"])})), seed)
+    run.need = state.get("need", {})
     run.model.load_state_dict(state["model"])
     run.average = state["average"]
     run.muon.load(state["muon"])
     run.rest.load_state_dict(state["rest"])
     for key, value in state["counts"].items():
         setattr(run, key, value)
+    run.leg += 1
+    return run
+
+
+def continued(path: Path, layers: int, seed: int) -> Run:
+    """A new run that begins with the averaged weights of another one, made deeper where `layers` asks for it.
+
+    What the other run read is counted on, so that the card tells the whole of it; steps begin anew, and so does the warm-up.
+    """
+    state = torch.load(path, weights_only=True)
+    shape, weights = deepened(
+        Shape(**state.get("shape", {"vocabulary": len(state["average"]["embedding"])})), state["average"], layers
+    )
+    run = start(shape, seed)
+    run.model.load_state_dict(weights)
+    run.average = {name: tensor.clone() for name, tensor in weights.items()}
+    run.tokens, run.learned = state["counts"]["tokens"], state["counts"]["learned"]
+    return run
 
 
 def train(run: Run, vocabulary: Tokenizer, out: Path, options: argparse.Namespace) -> None:
@@ -117,13 +143,17 @@ def train(run: Run, vocabulary: Tokenizer, out: Path, options: argparse.Namespac
     phase = ""
     last_save = began = time.monotonic()
     before, cpu_before = run.seconds, run.cpu_s - time.process_time()
+    next_measure = run.cpu_s + (0 if not run.need else options.measure * 60)
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
-    while run.seconds < budget_s and not stopped:
+    while run.cpu_s < budget_s and not stopped:
         wanted = "copy" if run.steps < options.copy_steps else "full"
+        if wanted == "full" and run.cpu_s >= next_measure:
+            measure(run, vocabulary, draw, out)
+            next_measure = run.cpu_s + options.measure * 60
         if wanted != phase:
-            phase, source = wanted, batches.stream(vocabulary, draw, wanted, MICRO_TOKENS)
-        run.losses.append(step(run, source, options.micro, rate(run, budget_s, options.decay)))
+            phase, source = wanted, batches.stream(vocabulary, draw, wanted, MICRO_TOKENS, run.need)
+        run.losses.append(step(run, source, options.micro, rate(run, budget_s, options)))
         run.seconds = before + time.monotonic() - began
         run.cpu_s = cpu_before + time.process_time()
         if run.steps % 25 == 0:
@@ -132,6 +162,16 @@ def train(run: Run, vocabulary: Tokenizer, out: Path, options: argparse.Namespac
             save(run, out / "checkpoint.pt")
             last_save = time.monotonic()
     save(run, out / "checkpoint.pt")
+
+
+def measure(run: Run, vocabulary: Tokenizer, draw: Draw, out: Path) -> None:
+    """Draw what the averaged weights get wrong more often from now on; the log tells the share of errors."""
+    model = Decoder(run.model.shape)
+    model.load_state_dict(run.average)
+    errors = need.errors(model, vocabulary, draw)
+    run.need.update(need.weights(errors))
+    with (out / "log.jsonl").open("a") as log:
+        log.write(json.dumps({"step": run.steps, "errors": errors}) + "\n")
 
 
 def note(run: Run, out: Path, phase: str) -> None:
@@ -145,11 +185,19 @@ def note(run: Run, out: Path, phase: str) -> None:
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train the sample chat model; resumes where it stopped.")
     parser.add_argument("--out", type=Path, required=True, help="directory of checkpoint, tokenizer and log")
-    parser.add_argument("--minutes", type=float, required=True, help="whole training time, earlier legs included")
+    parser.add_argument(
+        "--minutes", type=float, required=True, help="whole training time of the processor, earlier legs included"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--micro", type=int, default=3, help=f"batches of {MICRO_TOKENS} tokens to a step")
     parser.add_argument("--copy-steps", type=int, default=300, help="steps of copying before the whole mix")
+    parser.add_argument(
+        "--rate", type=float, default=1.0, help="factor of the learning rates; less for a run that continues another"
+    )
+    parser.add_argument("--begin", type=Path, help="checkpoint of another run whose weights a new run begins with")
+    parser.add_argument("--layers", type=int, default=0, help="layers of a run that begins with another's weights")
+    parser.add_argument("--measure", type=float, default=10.0, help="minutes between two looks at what is still wrong")
     parser.add_argument("--decay", type=float, default=0.35, help="last part of the time in which the rate falls")
     return parser.parse_args()
 
@@ -160,12 +208,15 @@ def main() -> None:
     chosen.out.mkdir(parents=True, exist_ok=True)
     vocabulary_file, checkpoint = chosen.out / "tokenizer.json", chosen.out / "checkpoint.pt"
     if not vocabulary_file.exists():
-        tokenizer.learn().save(str(vocabulary_file))
+        source = chosen.begin.parent / "tokenizer.json" if chosen.begin else None
+        (Tokenizer.from_file(str(source)) if source else tokenizer.learn()).save(str(vocabulary_file))
     vocabulary = Tokenizer.from_file(str(vocabulary_file))
-    run = start(Shape(vocabulary=vocabulary.get_vocab_size()), chosen.seed)
     if checkpoint.exists():
-        load(run, checkpoint)
-        run.leg += 1
+        run = resumed(checkpoint, chosen.seed)
+    elif chosen.begin:
+        run = continued(chosen.begin, chosen.layers, chosen.seed)
+    else:
+        run = start(Shape(vocabulary=vocabulary.get_vocab_size()), chosen.seed)
     train(run, vocabulary, chosen.out, chosen)
 
 

@@ -185,9 +185,11 @@ MONTHS = bank("""January February March April May June July August September Oct
 DAYS = bank("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 
 GOOD = bank("""great excellent wonderful amazing fantastic lovely perfect delightful superb brilliant awesome outstanding
-beautiful enjoyable charming terrific pleasant impressive marvelous helpful friendly delicious""")
+beautiful enjoyable charming terrific pleasant impressive marvelous helpful friendly delicious
+superior gorgeous stunning fine nice tasty comfortable cozy reliable smooth elegant sturdy cheerful thoughtful fresh flawless remarkable magnificent""")
 BAD = bank("""terrible awful horrible bad boring disappointing poor dreadful broken useless disgusting annoying rude ugly weak
-slow dull unpleasant painful nasty cheap overpriced""")
+slow dull unpleasant painful nasty cheap overpriced
+faulty broken filthy stale noisy defective lousy miserable sad bitter uncomfortable flimsy late unhelpful pathetic worthless gross cold""")
 
 SUBJECTS = bank(
     """quantum physics|the history of Rome|machine learning|climate change|how a car engine works|the stock market|

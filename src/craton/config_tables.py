@@ -96,7 +96,8 @@ class JobsTable(Table, frozen=True):
 
     `endpoint_url` is how they reach the gateway ("": this server's own address), `ca` the authority to trust there,
     `certificate` and `key` what to show where clients must. `concurrency`: jobs of a kind at once in a process.
-    `batch_concurrency`: records of one batch that may be asked at once.
+    `batch_concurrency`: records of one batch that may be asked at once. `training_processes`: how many train one model
+    together (0: as many as there are accelerators, one where there is none).
     """
 
     workers: Annotated[int, Meta(ge=0, le=16)] = 1
@@ -108,6 +109,7 @@ class JobsTable(Table, frozen=True):
     concurrency: dict[str, Annotated[int, Meta(ge=0)]] = {}
     default_concurrency: Annotated[int, Meta(ge=1)] = 4
     batch_concurrency: Annotated[int, Meta(ge=1, le=1024)] = 64
+    training_processes: Annotated[int, Meta(ge=0, le=64)] = 0
 
 
 class VectorsTable(PlaceTable, frozen=True):
@@ -128,7 +130,7 @@ class RagTable(Table, frozen=True):
     document may take, in seconds and in memory of the process that reads it; `parsers`: how many of these.
     """
 
-    documents_at_once: Annotated[int, Meta(ge=1, le=256)] = 32
+    documents_at_once: Annotated[int, Meta(ge=1, le=256)] = 96
     embeddings_at_once: Annotated[int, Meta(ge=1, le=256)] = 16
     document_bytes: Annotated[int, Meta(ge=1)] = 50 * 1024 * 1024
     crawler: bool = False
@@ -430,7 +432,7 @@ class LambdaTable(Table, frozen=True):
     # Of one home: how many environments there may be at once, and after how long without work one goes.
     environments: Annotated[int, Meta(ge=1, le=10_000)] = 200
     idle_timeout_s: Positive = 300.0
-    # The folder of AWS's runtime client for Node.js (`aws-lambda-ric`).
+    # Where npm installed AWS's runtime client for Node.js (`aws-lambda-ric`), or the client's own folder.
     node_client: str = ""
     endpoint_url: str = ""
     region: str = ""
@@ -443,10 +445,12 @@ class CloudwatchTable(Table, frozen=True):
     """Where alarms may send what they have to say, beside functions.
 
     `webhooks`: a name, for actions `arn:craton:webhook:::NAME`, or the ARN of a topic or the like that an address stands
-    in for → the address, or `env:NAME` or `file:PATH` that holds it.
+    in for → the address, or `env:NAME` or `file:PATH` that holds it. `webhook_keys`: the same names → `env:NAME` or
+    `file:PATH` of the key under which calls are signed.
     """
 
     webhooks: dict[str, str] = {}
+    webhook_keys: dict[str, Annotated[str, Meta(pattern="^(env|file):")]] = {}
 
 
 class ConfigFile(Watching, Table, frozen=True):

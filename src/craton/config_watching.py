@@ -21,18 +21,22 @@ class PricesTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class TelemetryTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A collector of OpenTelemetry's, spoken to by OTLP over HTTP; "": none.
+    """A collector of OpenTelemetry's, spoken to by OTLP over HTTP; "": none. It gets the `signals` that are named.
 
     `headers` go with each request, their values as `env:NAME` or `file:PATH`. `sample` is the share of requests that are
-    traced where the caller's `traceparent` does not say. `max_spans` wait at most while the collector is away.
+    traced where the caller's `traceparent` does not say. `max_spans` and `max_logs` wait at most while the collector is
+    away. Metrics are sent every `metrics_every_s`.
     """
 
     endpoint: Annotated[str, Meta(pattern=r"^(https?://[^\s?#]+)?\Z")] = ""
     headers: dict[str, str] = {}
     ca: str = ""
     service_name: str = "craton"
+    signals: tuple[Literal["traces", "metrics", "logs"], ...] = ("traces", "metrics", "logs")
     sample: Annotated[float, Meta(ge=0, le=1)] = 1.0
     max_spans: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
+    max_logs: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
+    metrics_every_s: Annotated[float, Meta(ge=1, le=3600)] = 60.0
     timeout_s: _Positive = 10.0
 
 

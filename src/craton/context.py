@@ -140,6 +140,7 @@ class App:
     vectors: Vectors = None  # type: ignore[assignment]  # likewise
     functions: Any = None  # features.functions.line.FunctionsLine: runs functions
     meter: Any = None  # features.metering.meter.Meter: counts invocations
+    counting: Any = None  # features.rag.counting.Counting: counts what knowledge bases are asked
     tracer: Any = None  # features.metering.tracing.tracer.Tracer, where the configuration has a collector
 
 

@@ -1,4 +1,4 @@
-"""What is done with usage besides keeping it, composed: traces go to a collector, budgets are watched.
+"""What is done with usage besides keeping it, composed: telemetry goes to a collector, budgets are watched.
 
 A part of `supervision`. Either is loaded only where it is configured.
 """
@@ -15,16 +15,19 @@ from craton.config import ConfigError, Settings, secret
 
 if TYPE_CHECKING:
     from craton.features.metering.budgets import Budgets
+    from craton.features.metering.record import Row
     from craton.features.metering.tally import Tally
     from craton.features.metering.tracing.exporter import Exporter
+    from craton.features.metering.tracing.overheard import Overheard
     from craton.infra.control.server import Methods
 
 
 class Exporting:
-    """An exporter and its task."""
+    """An exporter and its task. `overheard` is what the processes write, where logs are sent."""
 
-    def __init__(self, exporter: Exporter) -> None:
+    def __init__(self, exporter: Exporter, overheard: Overheard | None = None) -> None:
         self._exporter = exporter
+        self._overheard = overheard
         self._running: asyncio.Task[None] | None = None
 
     @property
@@ -33,10 +36,24 @@ class Exporting:
 
     def start(self, tally: Tally) -> None:
         """Send from now on; the counts are shown with those of `tally`."""
-        tally.spans = lambda: self._exporter.counts
+        exporter, before = self._exporter, tally.heard
+
+        def heard(rows: list[Row]) -> None:
+            before(rows)
+            exporter.count(rows)
+
+        tally.heard = heard
+        tally.exported = lambda: exporter.counts
+        if self._overheard is not None:
+            self._overheard.listen(exporter.logs.put)
         self._running = asyncio.create_task(self._exporter.run(), name="telemetry")
 
+    def clear(self) -> None:
+        self._exporter.clear()
+
     async def stop(self) -> None:
+        if self._overheard is not None:
+            await asyncio.to_thread(self._overheard.restore)
         if self._running is not None:
             self._running.cancel()
             await self._exporter.close()
@@ -54,10 +71,15 @@ def open_exporting(settings: Settings) -> Exporting | None:
     for name, reference in table.headers.items():
         if not reference.startswith(("env:", "file:")):
             raise ConfigError(f"[telemetry] headers: {name} must name where its value lies, as env:NAME or file:PATH")
-    from craton.features.metering.tracing.exporter import Exporter
+    from craton.features.metering.tracing.exporter import LOGS, Exporter
 
     headers = {name: secret(reference) for name, reference in table.headers.items()}
-    return Exporting(Exporter(table, headers, f"{socket.gethostname()}:{os.getpid()}"))
+    exporter = Exporter(table, headers, f"{socket.gethostname()}:{os.getpid()}")
+    if LOGS not in table.signals:
+        return Exporting(exporter)
+    from craton.features.metering.tracing.overheard import Overheard
+
+    return Exporting(exporter, Overheard())
 
 
 def open_budgets(settings: Settings, tally: Tally) -> Budgets | None:

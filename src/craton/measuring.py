@@ -10,10 +10,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from craton.config import Settings
-from craton.context import App, Clock
+from craton.context import App, Clock, Storage
 from craton.features.inference.quotas.quota import Quota
 from craton.features.metering.line import MeterLine
 from craton.features.metering.meter import Meter
+from craton.features.rag.counting import Counting
 from craton.front.doors import Door, from_loopback
 from craton.infra.control.client import ControlClient
 from craton.infra.control.quota import LeaseLine
@@ -22,6 +23,7 @@ from craton.infra.control.wire import ControlFault, ControlLost
 if TYPE_CHECKING:
     from craton.features.inference.quotas.budget import Budgeted
     from craton.features.metering.tracing.tracer import SpanLine
+    from craton.infra.series.metrics_index import Sample
 
 Report = Callable[[BaseException], None]
 
@@ -29,12 +31,24 @@ Report = Callable[[BaseException], None]
 def open_lines(settings: Settings, clock: Clock, control: ControlClient) -> tuple[SpanLine | None, MeterLine]:
     """What tells of traces, where the configuration has a collector, and what counts invocations and tells of them."""
     table = settings.file.telemetry
-    if not table.endpoint:
+    if not table.endpoint or "traces" not in table.signals:
         return None, MeterLine(Meter(clock.now, clock.monotonic), control)
     from craton.features.metering.tracing.tracer import SpanLine, TracedMeter, Tracer
 
     tracer = Tracer(table.sample)
     return SpanLine(tracer, control), MeterLine(TracedMeter(clock.now, clock.monotonic, tracer), control)
+
+
+def open_counting(storage: Storage, clock: Clock) -> Counting:
+    """What counts requests to knowledge bases, and keeps the counts in the store."""
+
+    async def keep(samples: list[Sample]) -> None:
+        from craton.infra.series.metrics_index import add  # with the SQL toolkit
+
+        work = lambda connection: add(connection, samples, bounded=False)  # noqa: E731
+        await storage.keep(lambda transaction: transaction.run(work))
+
+    return Counting(keep, clock.now)
 
 
 @runtime_checkable

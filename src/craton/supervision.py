@@ -340,3 +340,5 @@ class Supervision:
         await self._tally.clear()  # what workers told before they took it up
         if self._budgets is not None:
             self._budgets.clear()
+        if self._exporting is not None:
+            self._exporting.clear()

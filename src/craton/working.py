@@ -152,7 +152,8 @@ class Worker:
         self.functions = FunctionsLine(control_path(settings.home_path).parent)
         app = replace(app, queries=self.queries, vectors=self.vectors, functions=self.functions)
         self.spans, self.meter = measuring.open_lines(settings, app.clock, control)
-        app = replace(app, meter=self.meter.meter, tracer=self.spans and self.spans.tracer)
+        self.counting = measuring.open_counting(self.storage, app.clock)
+        app = replace(app, meter=self.meter.meter, tracer=self.spans and self.spans.tracer, counting=self.counting)
         report = Reporter()
         self.pipeline = pipeline = Pipeline(app, Router(services), RestJson(), partial(served, app), report)
         self.opened_vendors: VendorDoors | None = None
@@ -253,6 +254,7 @@ class Worker:
         """Scripts and cassettes, what is known of targets, and quotas as at the start."""
         self.compiler.states.forget()
         self.meter.meter.forget()
+        self.counting.forget()
         if self.quota is not None:
             self.quota.forget()
         for script in self.scripts():
@@ -285,6 +287,7 @@ class Worker:
         for telling in self.telling:
             telling.cancel()
         await self.meter.tell()
+        await self.counting.close()
         if self.spans is not None:
             await self.spans.tell()
         for provider in self.compiler.providers.values():

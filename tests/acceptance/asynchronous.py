@@ -28,7 +28,7 @@ def to(bucket: str, folder: str = "", **more: str) -> dict[str, Any]:
     return {"s3OutputDataConfig": {"s3Uri": f"s3://{bucket}{folder}", **more}}
 
 
-def finished(runtime: Any, arn: str, timeout_s: float = 60.0) -> dict[str, Any]:
+def finished(runtime: Any, arn: str, timeout_s: float = 240.0) -> dict[str, Any]:
     """The invocation once it is over."""
     end = time.monotonic() + timeout_s
     while True:

@@ -66,7 +66,7 @@ def asked(name: str, model: str, role_arn: str, source: str, target: str, **more
     }
 
 
-def finished(bedrock: Any, arn: str, timeout_s: float = 60.0) -> dict[str, Any]:
+def finished(bedrock: Any, arn: str, timeout_s: float = 240.0) -> dict[str, Any]:
     """The job once it is over."""
     end = time.monotonic() + timeout_s
     while True:

@@ -11,6 +11,7 @@ from tests.running import Running
 
 if TYPE_CHECKING:
     from tests.acceptance.answering import Library
+    from tests.acceptance.retrieving import Retrieving
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +28,21 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
 
     with library(tmp_path_factory.mktemp("shelf")) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Retrieving]:
+    """A server whose models for embeddings, rankings and conversations are fakes."""
+    from tests.acceptance.retrieving import retrieving
+
+    with retrieving(tmp_path_factory.mktemp("served")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Two workers, a second account, and small quotas on what knowledge bases have."""
+    from tests.acceptance.knowledge import LIBRARIES
+
+    with Running(tmp_path_factory.mktemp("libraries"), LIBRARIES, "--workers", "2") as running:
+        yield running

@@ -50,7 +50,7 @@ def refused(act: Callable[..., Any], **given: Any) -> tuple[str, int, str]:
     raise AssertionError("it was done")
 
 
-def until(look: Callable[[], Any], good: Callable[[Any], bool], within_s: float = 30.0) -> Any:
+def until(look: Callable[[], Any], good: Callable[[Any], bool], within_s: float = 90.0) -> Any:
     """What `look` gives, once it is good."""
     end = time.monotonic() + within_s
     while not good(found := look()):

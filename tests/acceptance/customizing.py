@@ -73,7 +73,7 @@ def asked(name: str, role_arn: str, train: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def finished(bedrock: Any, arn: str, timeout_s: float = 180.0) -> dict[str, Any]:
+def finished(bedrock: Any, arn: str, timeout_s: float = 600.0) -> dict[str, Any]:
     """The job once it is over."""
     end = time.monotonic() + timeout_s
     while True:
@@ -84,7 +84,7 @@ def finished(bedrock: Any, arn: str, timeout_s: float = 180.0) -> dict[str, Any]
         time.sleep(0.1)
 
 
-def deployed(bedrock: Any, arn: str, timeout_s: float = 120.0) -> dict[str, Any]:
+def deployed(bedrock: Any, arn: str, timeout_s: float = 300.0) -> dict[str, Any]:
     """The deployment once it has left `Creating`."""
     end = time.monotonic() + timeout_s
     while True:

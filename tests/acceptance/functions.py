@@ -46,7 +46,7 @@ def make(client: Any, name: str, role: str, source: str = ECHO, **more: Any) -> 
     return made
 
 
-def until(found: Callable[[], Any], *, within_s: float = 30.0) -> Any:
+def until(found: Callable[[], Any], *, within_s: float = 120.0) -> Any:
     """What `found` gives as soon as it is true."""
     end = time.monotonic() + within_s
     while True:

@@ -70,5 +70,5 @@ def finished(bedrock: Any, arn: str, timeout_s: float = 300.0) -> dict[str, Any]
 
 def patient(server: Running, **options: Any) -> Any:
     """A client of the runtime that waits for a cold model as boto3's own retries do."""
-    config = Config(retries={"max_attempts": 10, "mode": "standard"}, read_timeout=60)
+    config = Config(retries={"max_attempts": 20, "mode": "standard"}, read_timeout=60)
     return server.client("bedrock-runtime", config=config, **options)

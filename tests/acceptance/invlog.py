@@ -51,7 +51,7 @@ def read(s3: Any, bucket: str, key: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in gzip.decompress(body).splitlines()]
 
 
-def records(s3: Any, bucket: str, count: int, within_s: float = 20.0) -> list[dict[str, Any]]:
+def records(s3: Any, bucket: str, count: int, within_s: float = 90.0) -> list[dict[str, Any]]:
     """All records of a bucket, once there are so many."""
     until = time.monotonic() + within_s
     while True:

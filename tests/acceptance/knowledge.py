@@ -10,11 +10,26 @@ from functools import cache
 from typing import Any, TypeVar
 
 from tests.acceptance.identities import allow, document, trust
+from tests.acceptance.resources import OTHER, OTHER_KEY, OTHER_SECRET
 from tests.running import Running
 
 T = TypeVar("T")
 EMBED = "arn:aws:bedrock:us-east-1::foundation-model/amazon.titan-embed-text-v2:0"
 TRUST = trust({"Service": "bedrock.amazonaws.com"})
+MOST_BASES, MOST_SOURCES = 50, 8
+LIBRARIES = f"""
+[limits]
+knowledge_bases = {MOST_BASES}
+data_sources = {MOST_SOURCES}
+ingestion_jobs = 50
+[[account]]
+id = "{OTHER}"
+access_key = "{OTHER_KEY}"
+secret_key = "{OTHER_SECRET}"
+"""
+"""The configuration of the fixture `libraries`."""
+PATIENCE_S = 240.0
+"""For what another process does: a machine may be very busy."""
 OVER = frozenset({"COMPLETE", "FAILED", "STOPPED"})
 SETTLED = frozenset({"INDEXED", "PARTIALLY_INDEXED", "FAILED", "IGNORED", "NOT_FOUND"})
 STORAGE = {
@@ -68,11 +83,11 @@ class Knowledge:
         found: dict[str, Any] = self.agent.get_ingestion_job(**self.here, ingestionJobId=ident)["ingestionJob"]
         return found
 
-    def finished(self, ident: str, timeout_s: float = 60.0) -> dict[str, Any]:
+    def finished(self, ident: str, timeout_s: float = 240.0) -> dict[str, Any]:
         """The job once it is over."""
         return until(lambda: self.job(ident), lambda job: job["status"] in OVER, timeout_s)
 
-    def sync(self, timeout_s: float = 60.0, **more: Any) -> dict[str, Any]:
+    def sync(self, timeout_s: float = 240.0, **more: Any) -> dict[str, Any]:
         """A whole ingestion job, from its start to its end."""
         return self.finished(self.start(**more), timeout_s)
 
@@ -82,7 +97,7 @@ class Knowledge:
         (detail,) = self.agent.ingest_knowledge_base_documents(**self.here, documents=[asked])["documentDetails"]
         return dict(detail)
 
-    def settled(self, *idents: str, timeout_s: float = 60.0) -> list[dict[str, Any]]:
+    def settled(self, *idents: str, timeout_s: float = 240.0) -> list[dict[str, Any]]:
         """What became of documents of a CUSTOM source, once nothing is under way for them."""
         asked = [{"dataSourceType": "CUSTOM", "custom": {"id": one}} for one in idents]
 
@@ -99,7 +114,7 @@ def client(server: Running, service: str) -> Any:
     return server.client(service)
 
 
-def until(look: Callable[[], T], good: Callable[[T], bool], timeout_s: float = 60.0) -> T:
+def until(look: Callable[[], T], good: Callable[[T], bool], timeout_s: float = 240.0) -> T:
     """What is seen once it is good."""
     end = time.monotonic() + timeout_s
     while True:

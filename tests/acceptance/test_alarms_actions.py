@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import signal
 import threading
@@ -21,6 +24,7 @@ from tests.running import Running
 ACCOUNT = "000000000000"
 HOOK = "arn:craton:webhook:::ops"
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:oncall"
+OPS_KEY = "known to both"
 WRITES = {"Effect": "Allow", "Action": ["s3:PutObject", "logs:*"], "Resource": "*"}
 KEEPS = """
 import boto3, json
@@ -40,12 +44,13 @@ class Hooks:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                raw = self.rfile.read(int(self.headers["content-length"]))
+                headers = {name.lower(): value for name, value in self.headers.items()}
                 refused = outer.refusals > 0
                 if refused:
                     outer.refusals -= 1
                 else:
-                    outer.got.append({"path": self.path, "body": body})
+                    outer.got.append({"path": self.path, "body": json.loads(raw), "raw": raw, "headers": headers})
                 self.send_response(503 if refused else 200)
                 self.send_header("content-length", "0")
                 self.end_headers()
@@ -72,7 +77,8 @@ def hooks() -> Iterator[Hooks]:
 
 
 def config(hook: Hooks) -> str:
-    return f'[cloudwatch.webhooks]\nops = "{hook.url}/ops?key=1"\n"{TOPIC}" = "{hook.url}/topic"\n'
+    keys = '[cloudwatch.webhook_keys]\nops = "env:OPS_KEY"\n'
+    return f'[cloudwatch.webhooks]\nops = "{hook.url}/ops?key=1"\n"{TOPIC}" = "{hook.url}/topic"\n{keys}'
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +89,7 @@ def hook() -> Iterator[Hooks]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, hook: Hooks) -> Iterator[Running]:
-    with Running(tmp_path_factory.mktemp("alarms"), config(hook)) as running:
+    with Running(tmp_path_factory.mktemp("alarms"), config(hook), env={"OPS_KEY": OPS_KEY}) as running:
         yield running
 
 
@@ -180,7 +186,11 @@ def test_a_webhook_is_called_until_it_takes_the_notice(cloudwatch: Any, hook: Ho
     (notice,) = hook.about("hooked")
     assert (notice["NewStateValue"], notice["NewStateReason"]) == ("ALARM", "by hand")
     assert notice["Trigger"]["MetricName"] == "nothing"
-    assert hook.got[-1]["path"] == "/ops?key=1"
+    got = next(one for one in hook.got if one["body"].get("AlarmName") == "hooked")
+    assert got["path"] == "/ops?key=1"
+    said = f"{got['headers']['webhook-id']}.{got['headers']['webhook-timestamp']}.".encode() + got["raw"]
+    digest = hmac.new(OPS_KEY.encode(), said, hashlib.sha256).digest()
+    assert got["headers"]["webhook-signature"] == "v1," + base64.b64encode(digest).decode()
     assert items(cloudwatch, "hooked", "Action")
 
 
@@ -216,7 +226,7 @@ def test_actions_that_are_switched_off_do_nothing(cloudwatch: Any, hook: Hooks) 
 def test_a_change_survives_a_kill(tmp_path: Path) -> None:
     """A change that was acknowledged is told of after the whole server was killed."""
     with hooks() as hook:
-        with Running(tmp_path, config(hook)) as running:
+        with Running(tmp_path, config(hook), env={"OPS_KEY": OPS_KEY}) as running:
             hook.refusals = 1_000_000
             cloudwatch = client(running)
             put(cloudwatch, "lasting", "nothing", AlarmActions=[HOOK])
@@ -225,6 +235,6 @@ def test_a_change_survives_a_kill(tmp_path: Path) -> None:
             running.process.send_signal(signal.SIGKILL)
             running.process.wait()
         hook.refusals = 0
-        with Running(tmp_path, config(hook)):
+        with Running(tmp_path, config(hook), env={"OPS_KEY": OPS_KEY}):
             until(lambda: hook.about("lasting"))
     assert {one["NewStateReason"] for one in hook.about("lasting")} == {"by hand"}

@@ -85,7 +85,7 @@ class Here:
         self.arn: str = made["provisionedModelArn"]
 
     def settled(self) -> dict[str, Any]:
-        end = time.monotonic() + 90
+        end = time.monotonic() + 300
         while True:
             found: dict[str, Any] = self.bedrock.get_provisioned_model_throughput(provisionedModelId=self.arn)
             if found["status"] not in ("Creating", "Updating"):

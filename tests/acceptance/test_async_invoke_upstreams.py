@@ -187,7 +187,7 @@ def kept_steps(home: Path) -> int:
 
 def wait_for(up: FakeUpstream, count: int) -> None:
     """Until the upstream was asked so often."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while len(up.requests) < count:
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -26,7 +26,7 @@ NOBODY = "mistral.mistral-large-2407-v1:0"
 def fresh(served: Served, *played: scripts.Script) -> None:
     """Play these, the first of them on a connection that was not used before: what fails on a kept one goes out again."""
     served.up.drop_connections()
-    served.up.wait(lambda up: not up.open, 2)
+    served.up.wait(lambda up: not up.open)
     time.sleep(0.05)
     served.up.play(*played)
 
@@ -110,7 +110,7 @@ def test_a_hanging_upstream_times_out(served: Served, action: str) -> None:
     answer = ask(served, GPT, action)
     rawhttp.refused(answer, 408, "ModelTimeoutException", "Model has timed out in processing the request.")
     assert 0.9 < answer.seconds < 5
-    served.up.wait(lambda up: up.requests[0].closed_at is not None, 2)
+    served.up.wait(lambda up: up.requests[0].closed_at is not None)
 
 
 @pytest.mark.parametrize(

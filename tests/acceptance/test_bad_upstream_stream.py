@@ -99,7 +99,7 @@ def test_a_stream_that_fails(served: Served, client: Any, model: str, spoil: Any
     assert name == "modelStreamErrorException"
     assert said == message or (message is None and said)
     assert not any("messageStop" in event for event in events)
-    assert time.monotonic() - begun < TIMEOUT_S + 4
+    assert time.monotonic() - begun < TIMEOUT_S + 30
 
 
 @pytest.mark.parametrize("model", [CLAUDE, GPT, HAIKU], ids=["anthropic", "openai", "translated"])

@@ -124,7 +124,7 @@ def test_priority_goes_first_and_flex_last(tmp_path: Path) -> None:
                 body["messages"] = [{"role": "user", "content": [{"text": tier}]}]
                 waiting.append(pool.submit(rawhttp.call, server, "POST", converse_path(OWN), json.dumps(body).encode()))
                 count = len(waiting)
-                for _ in range(200):
+                for _ in range(12_000):
                     if rows(server)[0]["waiting"] == count:
                         break
                     time.sleep(0.005)

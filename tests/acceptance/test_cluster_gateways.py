@@ -31,8 +31,8 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with ray_cluster(3, cpus=1) as cluster, PostgreSQL(durable=False) as postgresql, Balancer() as balancer:
+def place(tmp_path_factory: pytest.TempPathFactory, postgresql: PostgreSQL) -> Iterator[Place]:
+    with ray_cluster(3, cpus=1) as cluster, Balancer() as balancer:
         name = postgresql.database().rpartition("/")[2]
         extra = f'[compute]\nbackend = "ray"\naddress = "{cluster.address}"\nsandbox = "off"\n{hosted(2)}'
         homes = [tmp_path_factory.mktemp(f"gateway{number}") for number in range(2)]

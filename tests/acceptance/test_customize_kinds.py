@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from craton.config_tables import ComputeTable
+from craton.features.hosting.engines import Engines
 from tests.acceptance import functions
 from tests.acceptance.customizing import (
     BASE,
@@ -32,6 +34,7 @@ from tests.running import Running
 pytest.importorskip("torch")
 
 EXPRESS = "amazon.titan-text-express-v1:0:8k"
+WELL = {"epochCount": "30", "batchSize": "8", "learningRate": "0.005", "loraRank": "8"}
 MAY_ALL = document(
     allow(["s3:GetObject", "s3:PutObject", "s3:ListBucket"], [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"]),
     allow("bedrock:InvokeModel", "*"),
@@ -214,6 +217,18 @@ def test_weights_of_ones_own(here: Here) -> None:
     stopped = finished(here.bedrock, further)
     assert stopped["status"] == "Stopped", stopped
     here.bedrock.delete_custom_model(modelIdentifier=whole)
+
+
+def test_an_adapter_that_is_merged(here: Here) -> None:
+    """`mergedBits` makes whole weights of it, which ONNX Runtime serves with what was learned; the card says what it cost."""
+    job = here.done("merged", hyperParameters={**WELL, "mergedBits": "8"})
+    assert job["hyperParameters"]["mergedBits"] == "8"
+    card = json.loads(here.output(job, "model_card.json"))
+    assert card["quality_beside_its_own_weights"]["same_next_token"] > 0.9
+    assert says(here.server, here.deploy("merged", job["outputModelArn"]), PAIRS[3]["prompt"]) == PAIRS[3]["completion"]
+    folder = here.server.home / "models" / "custom" / job["outputModelArn"].rpartition("/")[2] / "model"
+    assert Engines(ComputeTable()).choice(str(folder)).engine == "onnx"
+    here.bedrock.delete_custom_model_deployment(customModelDeploymentIdentifier="merged")
 
 
 def test_a_model_from_artifacts(here: Here, express: dict[str, Any]) -> None:

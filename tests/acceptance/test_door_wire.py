@@ -234,7 +234,7 @@ def test_a_client_that_stops_reading_is_cut(served: Served, path: str) -> None:
     with rawhttp.connect(served.server) as sock:
         sock.sendall(request(served, path, json.dumps({**BODIES[path], "stream": True}).encode()))
         sock.recv(1000)
-        served.up.wait(lambda up: up.requests[-1].closed_at is not None, 10)
+        served.up.wait(lambda up: up.requests[-1].closed_at is not None)
 
 
 def test_http2_reaches_the_doors(served: Served) -> None:

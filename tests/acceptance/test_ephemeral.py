@@ -105,7 +105,7 @@ def test_nothing_is_left(tmp_path: Path) -> None:
         assert place.is_dir()
         assert place.stat().st_mode & 0o777 == 0o700
         assert running.server.stop() == 0
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while place.exists() and time.monotonic() < end:
         time.sleep(0.05)
     assert not place.exists()

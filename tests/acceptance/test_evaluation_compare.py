@@ -104,6 +104,6 @@ def test_killing_the_worker_and_the_server(tmp_path: Path) -> None:
 
 
 def until(up: FakeUpstream, count: int) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while len(up.requests) < count and time.monotonic() < end:
         time.sleep(0.01)

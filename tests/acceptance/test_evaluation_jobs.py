@@ -249,7 +249,7 @@ KNOWLEDGE = {
     ("changed", "words"),
     [
         ({"evaluationConfig": PEOPLE}, "people"),
-        ({"inferenceConfig": KNOWLEDGE}, "knowledge bases"),
+        ({"inferenceConfig": KNOWLEDGE}, "retrieval alone"),
         ({"datasets": [dataset("", ACCURACY, name="Builtin.TriviaQA")]}, "Craton.Questions"),
         ({"datasets": [dataset(TOWNS, "Builtin.Nonsense")]}, "metric Builtin.Nonsense is unknown"),
         ({"datasets": [dataset(TOWNS, "Builtin.Correctness")]}, "evaluatorModelConfig"),

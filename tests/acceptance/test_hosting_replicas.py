@@ -51,7 +51,7 @@ def row(server: Running, model_id: str) -> dict[str, Any]:
         return next(row for row in console.call("models.status") if row["id"] == model_id)
 
 
-def until(server: Running, model_id: str, condition: Callable[[dict[str, Any]], bool], within_s: float = 30.0) -> None:
+def until(server: Running, model_id: str, condition: Callable[[dict[str, Any]], bool], within_s: float = 90.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition(found := row(server, model_id)):
         assert time.monotonic() < deadline, found

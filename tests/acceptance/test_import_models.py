@@ -154,7 +154,7 @@ def test_the_same_token_and_the_same_name(here: Imported) -> None:
 
 
 def copy_done(client: Any, arn: str) -> dict[str, Any]:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while True:
         job: dict[str, Any] = client.get_model_copy_job(jobArn=arn)
         if job["status"] != "InProgress":

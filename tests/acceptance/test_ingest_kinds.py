@@ -14,6 +14,7 @@ import pytest
 from tests.acceptance import functions
 from tests.acceptance.identities import allow, document
 from tests.acceptance.knowledge import Knowledge, knowledge, place
+from tests.acceptance.resources import refused
 from tests.fakes import embedders, files, scripts
 from tests.fakes.scripts import Script
 from tests.fakes.upstream import FakeUpstream, Request
@@ -98,7 +99,8 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def server(up: FakeUpstream, site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    config = f'[rag]\ncrawler = true\ncrawler_hosts = ["{site.root.removeprefix("http://")}"]\n'
+    hosts = f'"*.example.com", "{site.root.removeprefix("http://")}"'
+    config = f"[rag]\ncrawler = true\ncrawler_hosts = [{hosts}]\n"
     config += model_config(TITAN, "openai", up.openai_url, model="text-embedding-3-small")
     config += model_config(CHAT, "openai", up.openai_url)
     with Running(tmp_path_factory.mktemp("home"), config) as running:
@@ -114,6 +116,29 @@ def found(where: Knowledge, question: str = "cat") -> list[dict[str, Any]]:
 def counts(job: dict[str, Any]) -> dict[str, int]:
     assert job["status"] == "COMPLETE", job
     return {name.removeprefix("numberOf"): count for name, count in job["statistics"].items() if count}
+
+
+def test_hosts_that_may_be_crawled(server: Running, site: Site) -> None:
+    """Sources are made over the hosts that the server was told, and over no others."""
+    where = knowledge(server, "hosts")
+
+    def made(name: str, url: str, **crawler: Any) -> dict[str, Any]:
+        seeds = {"sourceConfiguration": {"urlConfiguration": {"seedUrls": [{"url": url}]}}}
+        web = seeds | ({"crawlerConfiguration": crawler} if crawler else {})
+        config = {"type": "WEB", "webConfiguration": web}
+        answer = where.agent.create_data_source(knowledgeBaseId=where.base, name=name, dataSourceConfiguration=config)
+        assert answer["dataSource"]["dataSourceConfiguration"] == config
+        return dict(answer["dataSource"])
+
+    assert made("docs", "https://docs.example.com/a")["status"] == "AVAILABLE"
+    assert made("here", f"{site.root}/")["status"] == "AVAILABLE"
+    for words, url, crawler in (
+        ("does not crawl the host of https://example.org/", "https://example.org/", {}),
+        ("does not crawl the host", "http://127.0.0.1:1/", {}),
+        ("not a regular expression", "https://docs.example.com/", {"inclusionFilters": ["("]}),
+    ):
+        with refused("ValidationException", 400, words):
+            made("wrong", url, **crawler)
 
 
 def test_web_pages(server: Running, site: Site) -> None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.acceptance.knowledge import Knowledge, knowledge, vector
-from tests.fakes import embedders
+from tests.acceptance.retrieving import COHERE, Retrieving
 from tests.fakes.upstream import FakeUpstream
-from tests.running import Running, model_config
+from tests.running import Running
 
-TITAN, COHERE = "amazon.titan-embed-text-v2:0", "cohere.embed-english-v3"
 FOUNDATION = "arn:aws:bedrock:us-east-1::foundation-model/"
 NAMES = (
     "plain.txt",
@@ -26,18 +24,14 @@ NAMES = (
 )
 
 
-@pytest.fixture(scope="module")
-def up() -> Iterator[FakeUpstream]:
-    with FakeUpstream(fallback=embedders.natural) as upstream:
-        yield upstream
+@pytest.fixture
+def up(served: Retrieving) -> FakeUpstream:
+    return served.up
 
 
-@pytest.fixture(scope="module")
-def server(up: FakeUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    config = model_config(TITAN, "openai", up.openai_url, model="text-embedding-3-small")
-    config += model_config(COHERE, "cohere", up.base_url, model="embed-english-v3.0")
-    with Running(tmp_path_factory.mktemp("home"), config) as running:
-        yield running
+@pytest.fixture
+def server(served: Retrieving) -> Running:
+    return served.server
 
 
 @pytest.fixture(autouse=True)

@@ -43,7 +43,7 @@ def spooled(served: Served) -> list[Path]:
 
 def wait_for_spool(served: Served) -> None:
     """Until every record has left memory."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while not spooled(served) and time.monotonic() < until:
         time.sleep(0.02)
     time.sleep(0.3)
@@ -67,7 +67,7 @@ def test_invlog_a_killed_server_loses_nothing_that_was_spooled(tmp_path: Path) -
         time.sleep(0.5)
         s3.put_bucket_policy(Bucket="logs-killed", Policy=policy("logs-killed"))
         assert ids(records(s3, "logs-killed", 3, within_s=30.0)) == sorted(asked)
-        until = time.monotonic() + 5
+        until = time.monotonic() + 60
         while spooled(served) and time.monotonic() < until:
             time.sleep(0.1)
         assert not spooled(served)

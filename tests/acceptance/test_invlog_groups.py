@@ -46,7 +46,7 @@ def put(served: Served, role_arn: str, group: str = GROUP) -> None:
     served.client("bedrock").put_model_invocation_logging_configuration(loggingConfig=config)
 
 
-def messages(served: Served, count: int, within_s: float = 20.0) -> list[dict[str, Any]]:
+def messages(served: Served, count: int, within_s: float = 90.0) -> list[dict[str, Any]]:
     logs, until = served.client("logs"), time.monotonic() + within_s
     while True:
         found = logs.get_log_events(logGroupName=GROUP, logStreamName=STREAM, startFromHead=True)["events"]

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.acceptance.identities import allow, document, trust, user_key, with_key
-from tests.acceptance.knowledge import EMBED, STORAGE, TRUST, vector
-from tests.acceptance.resources import OTHER, OTHER_KEY, OTHER_SECRET, refused
+from tests.acceptance.knowledge import EMBED, MOST_BASES, STORAGE, TRUST, vector
+from tests.acceptance.resources import OTHER_KEY, OTHER_SECRET, refused
 from tests.running import Running
 
 FM = "arn:aws:bedrock:us-east-1::foundation-model/"
 BASE = "arn:aws:bedrock:us-east-1:000000000000:knowledge-base/"
-LIMIT = 40
-CONFIG = f"""
-[limits]
-knowledge_bases = {LIMIT}
-[[account]]
-id = "{OTHER}"
-access_key = "{OTHER_KEY}"
-secret_key = "{OTHER_SECRET}"
-"""
 SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:store-AbCdEf"
 FIELDS = {"textField": "text", "metadataField": "meta"}
 STORES = {
@@ -87,11 +77,10 @@ SQL = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Two workers, a second account, a small quota, and a role for every knowledge base here."""
-    with Running(tmp_path_factory.mktemp("home"), CONFIG, "--workers", "2") as running:
-        running.client("iam").create_role(RoleName="librarian", AssumeRolePolicyDocument=TRUST)
-        yield running
+def server(libraries: Running) -> Running:
+    """With a role for every knowledge base here."""
+    libraries.client("iam").create_role(RoleName="librarian", AssumeRolePolicyDocument=TRUST)
+    return libraries
 
 
 ROLE = "arn:aws:iam::000000000000:role/librarian"
@@ -258,16 +247,16 @@ def test_names_are_unique_and_few(server: Running) -> None:
     """A name is taken once, an account may have so many; pages of the list go through all of them."""
     agent = others(server)
     role = others(server, "iam").create_role(RoleName="librarian", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
-    made = [make(agent, f"n{count}", roleArn=role)["knowledgeBaseId"] for count in range(LIMIT - 1)]
+    made = [make(agent, f"n{count}", roleArn=role)["knowledgeBaseId"] for count in range(MOST_BASES - 1)]
     with refused("ConflictException", 409, "name already exists"):
         make(agent, "n0", roleArn=role)
     made.append(make(agent, "last", roleArn=role)["knowledgeBaseId"])
-    with refused("ServiceQuotaExceededException", 402, f"limit of {LIMIT} knowledge bases"):
+    with refused("ServiceQuotaExceededException", 402, f"limit of {MOST_BASES} knowledge bases"):
         make(agent, "more", roleArn=role)
     with refused("ConflictException", 409, "name already exists"):
         agent.update_knowledge_base(knowledgeBaseId=made[1], **asked("n0", roleArn=role))
-    pages = list(agent.get_paginator("list_knowledge_bases").paginate(PaginationConfig={"PageSize": 15}))
-    assert [len(page["knowledgeBaseSummaries"]) for page in pages] == [15, 15, 10]
+    pages = list(agent.get_paginator("list_knowledge_bases").paginate(PaginationConfig={"PageSize": 20}))
+    assert [len(page["knowledgeBaseSummaries"]) for page in pages] == [20, 20, 10]
     assert [one["knowledgeBaseId"] for page in pages for one in page["knowledgeBaseSummaries"]] == made
     with refused("ValidationException", 400, "nextToken is invalid"):
         agent.list_knowledge_bases(nextToken="made-up")

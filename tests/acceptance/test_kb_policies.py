@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,12 +12,6 @@ from tests.acceptance.knowledge import Knowledge, knowledge
 from tests.acceptance.resources import OTHER, OTHER_KEY, OTHER_SECRET, refused
 from tests.running import Running
 
-CONFIG = f"""
-[[account]]
-id = "{OTHER}"
-access_key = "{OTHER_KEY}"
-secret_key = "{OTHER_SECRET}"
-"""
 CUSTOM = {
     "type": "MANAGED_KNOWLEDGE_BASE_CONNECTOR",
     "managedKnowledgeBaseConnectorConfiguration": {"connectorParameters": {"type": "CUSTOM", "version": "1"}},
@@ -27,9 +20,8 @@ GUEST = {"Principal": {"AWS": f"arn:aws:iam::{OTHER}:root"}}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with Running(tmp_path_factory.mktemp("home"), CONFIG) as running:
-        yield running
+def server(libraries: Running) -> Running:
+    return libraries
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +101,10 @@ def test_another_account_asks(server: Running, shared: Knowledge) -> None:
 def test_a_denial_holds_in_its_own_account(server: Running, shared: Knowledge) -> None:
     """What a policy denies is denied to users whom their own policies allow it."""
     arn = arn_of(shared)
-    key = user_key(server, "reader", document(allow("bedrock:Retrieve", arn)))
+    key = user_key(server, "policies-reader", document(allow("bedrock:Retrieve", arn)))
     reader = with_key(server, key, "bedrock-agent-runtime")
     assert ask(reader, shared)["retrievalResults"] == []
-    user = {"AWS": "arn:aws:iam::000000000000:user/reader"}
+    user = {"AWS": "arn:aws:iam::000000000000:user/policies-reader"}
     denied = {"Effect": "Deny", "Principal": user, "Action": "bedrock:Retrieve", "Resource": arn}
     shared.agent.put_resource_policy(resourceArn=arn, policy=json.dumps({"Version": "2012-10-17", "Statement": denied}))
     with refused("AccessDeniedException", 403, "explicit deny in a resource-based policy"):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,27 +12,27 @@ from tests.acceptance.resources import refused
 from tests.running import Running
 
 FM = "arn:aws:bedrock:us-east-1::foundation-model/"
-CONFIG = "[limits]\ndata_sources = 8\ningestion_jobs = 50\n"
 LAMBDA = "arn:aws:lambda:us-east-1:000000000000:function:cut"
 S3 = {"type": "S3", "version": "1", "connectionConfiguration": {"bucketName": "library-bucket"}}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with Running(tmp_path_factory.mktemp("home"), CONFIG, "--workers", "2") as running:
-        yield running
+def server(libraries: Running) -> Running:
+    return libraries
 
 
 @pytest.fixture(scope="module")
 def library(server: Running) -> Knowledge:
     """A knowledge base of vectors."""
-    return knowledge(server)
+    return knowledge(server, "sources")
 
 
 @pytest.fixture(scope="module")
 def managed(server: Running) -> Knowledge:
     """A knowledge base whose store and model are the service's."""
-    return knowledge(server, "managed", config={"type": "MANAGED"}, source={"dataSourceConfiguration": connector(S3)})
+    return knowledge(
+        server, "sources-managed", config={"type": "MANAGED"}, source={"dataSourceConfiguration": connector(S3)}
+    )
 
 
 def connector(parameters: Any, **more: Any) -> dict[str, Any]:
@@ -77,7 +75,7 @@ def parsing(strategy: str, model: str = "") -> dict[str, Any]:
 
 def test_life_of_a_data_source(server: Running) -> None:
     """It is AVAILABLE at once, shown as it was asked for, listed, changed, and DELETING when it is deleted."""
-    library = knowledge(server, "life")
+    library = knowledge(server, "sources-life")
     ingestion = levels(1500, 300, 60) | transformation("s3://life-bucket/tmp/")
     source = made(
         library, "books", place(library.bucket, "S3", "in/"), vectorIngestionConfiguration=ingestion, description="d"
@@ -88,7 +86,7 @@ def test_life_of_a_data_source(server: Running) -> None:
     here = {"knowledgeBaseId": library.base, "dataSourceId": source["dataSourceId"]}
     assert library.agent.get_data_source(**here)["dataSource"] == source
     listed = library.agent.list_data_sources(knowledgeBaseId=library.base)["dataSourceSummaries"]
-    assert [(one["name"], one.get("description")) for one in listed] == [("life", None), ("books", "d")]
+    assert [(one["name"], one.get("description")) for one in listed] == [("sources-life", None), ("books", "d")]
     update = {"name": "tomes", "dataSourceConfiguration": place(library.bucket), "dataDeletionPolicy": "RETAIN"}
     changed = library.agent.update_data_source(**here, **update, vectorIngestionConfiguration=levels(1500, 300, 60))
     assert changed["dataSource"]["name"] == "tomes"
@@ -141,22 +139,6 @@ def test_sources_that_are_not_built(library: Knowledge) -> None:
             made(library, "wrong", config)
 
 
-def test_pages_of_the_web_where_they_are_let(tmp_path: Path) -> None:
-    """A server that may crawl takes sources over the hosts it was told, and no others."""
-    config = '[rag]\ncrawler = true\ncrawler_hosts = ["*.example.com", "127.0.0.1:8080"]\n'
-    with Running(tmp_path, config) as server:
-        library = knowledge(server)
-        for name, url in (("docs", "https://docs.example.com/a"), ("here", "http://127.0.0.1:8080/")):
-            assert made(library, name, web(url))["dataSourceConfiguration"] == web(url)
-        for where, words in (
-            (web("https://example.org/"), "does not crawl the host of https://example.org/"),
-            (web("http://127.0.0.1:9090/"), "does not crawl the host"),
-            (web("https://docs.example.com/", inclusionFilters=["("]), "not a regular expression"),
-        ):
-            with refused("ValidationException", 400, words):
-                made(library, "wrong", where)
-
-
 def web(url: str, **crawler: Any) -> dict[str, Any]:
     seeds = {"sourceConfiguration": {"urlConfiguration": {"seedUrls": [{"url": url}]}}}
     return {"type": "WEB", "webConfiguration": seeds | ({"crawlerConfiguration": crawler} if crawler else {})}
@@ -191,7 +173,7 @@ def test_connectors_of_a_managed_knowledge_base(managed: Knowledge) -> None:
 
 def test_what_an_update_may_not_change(server: Running, managed: Knowledge) -> None:
     """The type, the chunking and the use of access lists stay as they were."""
-    fixed = knowledge(server, "fixed", **chunking("NONE"))
+    fixed = knowledge(server, "sources-fixed", **chunking("NONE"))
     for config, ingestion, words in (
         ({"type": "CUSTOM"}, chunking("NONE"), "The type of a data source cannot be changed"),
         (place(fixed.bucket), {}, "The chunkingConfiguration of a data source cannot be changed"),
@@ -243,6 +225,8 @@ def test_a_source_is_its_own_base_s(library: Knowledge, managed: Knowledge) -> N
 def test_jobs_are_started_and_stopped(server: Running) -> None:
     """A source has one at a time, a token starts one, and what is over cannot be stopped."""
     library = knowledge(server, "jobs")
+    for number in range(20):  # so that it takes longer than what is asked meanwhile
+        library.put(f"{number}.txt", "The cat sat on the mat. " * 400)
     token, agent = "j" * 40, library.agent
     ident = library.start(description="first", clientToken=token)
     job = library.job(ident)
@@ -284,8 +268,8 @@ def test_the_rights_are_the_knowledge_base_s(server: Running, library: Knowledge
     """What a caller may do with sources and jobs is judged on the ARN of their knowledge base."""
     arn = f"arn:aws:bedrock:us-east-1:000000000000:knowledge-base/{library.base}"
     actions = ["bedrock:GetDataSource", "bedrock:ListIngestionJobs"]
-    reader = with_key(server, user_key(server, "reader", document(allow(actions, arn))), "bedrock-agent")
-    assert reader.get_data_source(**library.here)["dataSource"]["name"] == "library"
+    reader = with_key(server, user_key(server, "sources-reader", document(allow(actions, arn))), "bedrock-agent")
+    assert reader.get_data_source(**library.here)["dataSource"]["name"] == "sources"
     assert "ingestionJobSummaries" in reader.list_ingestion_jobs(**library.here)
     with refused("AccessDeniedException", 403, "bedrock:StartIngestionJob on resource: " + arn):
         reader.start_ingestion_job(**library.here)

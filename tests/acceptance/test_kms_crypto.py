@@ -155,7 +155,7 @@ def test_a_key_outlives_a_crash(tmp_path: Path) -> None:
         last = made(kms)
         for process in family:
             process.send_signal(signal.SIGKILL)
-        psutil.wait_procs(family, timeout=10)
+        psutil.wait_procs(family, timeout=60)
     with serving_keys(tmp_path) as server:
         kms = server.client("kms")
         assert kms.describe_key(KeyId=last)["KeyMetadata"]["Enabled"]

@@ -18,6 +18,14 @@ from tests.running import Running
 CONFIG = "[lambda]\nevent_retry_s = 0.1\n"
 RIGHTS = {"Effect": "Allow", "Action": ["logs:*", "s3:*", "lambda:InvokeFunction"], "Resource": "*"}
 ACCOUNT = "000000000000"
+COPYING = """
+import boto3
+s3 = boto3.client("s3")
+def handler(event, context):
+    here = event["Records"][0]["s3"]
+    number = int(here["object"]["key"])
+    s3.put_object(Bucket=here["bucket"]["name"], Key=str(number + 1), Body=b"")
+"""
 FAILING = "def handler(event, context):\n    raise ValueError('no')\n"
 
 
@@ -48,7 +56,7 @@ def told(client: Any, function: str, *, on: str = "OnSuccess", **more: Any) -> N
     )
 
 
-def records(server: Running, function: str, count: int = 1, within_s: float = 30.0) -> list[dict[str, Any]]:
+def records(server: Running, function: str, count: int = 1, within_s: float = 120.0) -> list[dict[str, Any]]:
     """The records of a function's outcomes, as soon as there are so many."""
     s3 = server.client("s3")
 
@@ -101,7 +109,9 @@ def test_retries_are_the_owners_to_choose(server: Running, functions: Any, role:
 
 
 def test_an_object_that_is_created_calls_the_function(server: Running, functions: Any, role: str) -> None:
-    """With S3's event, as s3.amazonaws.com; only what passes the filter; not a function that lets nobody in."""
+    """With S3's event, as s3.amazonaws.com; only what passes the filter; not a function that lets nobody in, which is
+    refused when it is named, unless who names it wants no such look.
+    """
     made = make(functions, "on-object", role)
     closed = make(functions, "closed", role)
     for name in ("on-object", "closed"):
@@ -113,14 +123,19 @@ def test_an_object_that_is_created_calls_the_function(server: Running, functions
     rule = {"Events": ["s3:ObjectCreated:*"], "Filter": {"Key": {"FilterRules": [{"Name": "suffix", "Value": ".txt"}]}}}
     other = {**rule, "Filter": {"Key": {"FilterRules": [{"Name": "suffix", "Value": ".csv"}]}}}
     s3 = server.client("s3")
+    both = {
+        "LambdaFunctionConfigurations": [
+            {"LambdaFunctionArn": made["FunctionArn"], **rule},
+            {"LambdaFunctionArn": closed["FunctionArn"], **other},
+        ]
+    }
+    with pytest.raises(ClientError, match="Unable to validate the following destination") as refused:
+        s3.put_bucket_notification_configuration(Bucket="inbox", NotificationConfiguration=both)
+    assert refused.value.response["Error"]["Code"] == "InvalidArgument"
+    assert refused.value.response["Error"]["ArgumentName1"].startswith(closed["FunctionArn"])
+    assert "LambdaFunctionConfigurations" not in s3.get_bucket_notification_configuration(Bucket="inbox")
     s3.put_bucket_notification_configuration(
-        Bucket="inbox",
-        NotificationConfiguration={
-            "LambdaFunctionConfigurations": [
-                {"LambdaFunctionArn": made["FunctionArn"], **rule},
-                {"LambdaFunctionArn": closed["FunctionArn"], **other},
-            ]
-        },
+        Bucket="inbox", NotificationConfiguration=both, SkipDestinationValidation=True
     )
     s3.put_object(Bucket="inbox", Key="skipped.bin", Body=b"x")
     s3.put_object(Bucket="inbox", Key="closed.csv", Body=b"x")
@@ -169,6 +184,25 @@ def test_a_function_that_feeds_itself_is_stopped(server: Running, functions: Any
         return f"did not reach {arn}: RecursiveInvocationException" in server.output()
 
     assert until(refused)
+
+
+def test_a_function_and_a_bucket_that_feed_each_other_are_stopped(server: Running, functions: Any, role: str) -> None:
+    """Each object calls the function that puts the next one: sixteen times."""
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="round")
+    arn = make(functions, "copies", role, COPYING, Timeout=60)["FunctionArn"]
+    functions.add_permission(
+        FunctionName="copies", StatementId="s3", Action="lambda:InvokeFunction", Principal="s3.amazonaws.com",
+        SourceArn="arn:aws:s3:::round",
+    )  # fmt: skip
+    rule = {"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}
+    s3.put_bucket_notification_configuration(
+        Bucket="round", NotificationConfiguration={"LambdaFunctionConfigurations": [rule]}
+    )
+    s3.put_object(Bucket="round", Key="0", Body=b"")
+    refusal = f"{arn} refuses an event of s3.amazonaws.com for arn:aws:s3:::round: RecursiveInvocationException"
+    assert until(lambda: refusal in server.output())
+    assert {one["Key"] for one in s3.list_objects_v2(Bucket="round")["Contents"]} == {str(n) for n in range(17)}
 
 
 def test_nothing_that_was_acknowledged_is_lost(tmp_path: Path) -> None:

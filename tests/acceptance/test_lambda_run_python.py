@@ -247,8 +247,8 @@ def test_a_host_that_dies_costs_what_was_under_way(server: Running, functions: A
     assert called(functions, "dies", 0) != before
 
 
-def test_powertools_work_in_a_function(functions: Any, role: str) -> None:
-    """Powertools' logger, tracer-free metrics, event parser and idempotence-free resolver run from a layer."""
+def test_powertools_work_in_a_function(server: Running, functions: Any, role: str) -> None:
+    """Powertools' logger, metrics (which CloudWatch then has), event parser and idempotence-free resolver run from a layer."""
     found = importlib.util.find_spec("aws_lambda_powertools")
     if found is None or found.origin is None:
         pytest.skip("aws-lambda-powertools is not installed")
@@ -287,3 +287,8 @@ def handler(event, context):
     tail = base64.b64decode(answer["LogResult"]).decode()
     assert re.search(r'"message":"greeting".*"function_name":"powered"', tail)
     assert '"CloudWatchMetrics"' in tail
+    asked: dict[str, Any] = {"Namespace": "N", "MetricName": "Greeted", "Dimensions": [{"Name": "service", "Value": "s"}]}
+    cloudwatch, now = server.client("cloudwatch"), datetime.now(UTC)
+    asked |= {"StartTime": now - timedelta(hours=1), "EndTime": now + timedelta(hours=1), "Period": 3600}
+    points = until(lambda: cloudwatch.get_metric_statistics(**asked, Statistics=["Sum"])["Datapoints"])
+    assert [(point["Sum"], point["Unit"]) for point in points] == [(1.0, "Count")]

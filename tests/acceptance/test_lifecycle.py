@@ -88,7 +88,7 @@ def test_a_killed_worker_is_replaced(served: Served) -> None:
     os.kill(victim.pid, signal.SIGKILL)
     for _ in range(20):
         served.check_alive()
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60
     while len(workers(served)) < 2 and time.monotonic() < end:
         time.sleep(0.05)
     assert len(workers(served)) == 2
@@ -139,7 +139,16 @@ def streamed(served: Served, seen: list[Any]) -> threading.Thread:
     return thread
 
 
-def until(true: Any, timeout_s: float = 10.0) -> None:
+def refused(running: Served) -> bool:
+    """Whether nobody listens any more."""
+    try:
+        rawhttp.connect(running.server).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def until(true: Any, timeout_s: float = 60.0) -> None:
     end = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < end, "it never came"
@@ -155,10 +164,8 @@ def test_sigterm_drains_open_streams(tmp_path: Path) -> None:
         until(lambda: len(seen) >= 2)
         assert running.server.process is not None
         running.server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
-        with pytest.raises(ConnectionRefusedError):
-            rawhttp.connect(running.server)
-        thread.join(15)
+        until(lambda: refused(running))
+        thread.join(60)
         assert "metadata" in seen[-1], seen[-1]
         assert running.server.stop() == 0
         assert "Traceback" not in running.server.output()
@@ -173,8 +180,8 @@ def test_sigterm_does_not_wait_for_ever(tmp_path: Path) -> None:
         until(lambda: len(seen) >= 2)
         begun = time.monotonic()
         assert running.server.stop() == 0
-        assert time.monotonic() - begun < 8
-        thread.join(10)
+        assert time.monotonic() - begun < 25
+        thread.join(60)
         assert isinstance(seen[-1], Exception)
 
 
@@ -184,7 +191,7 @@ def test_nothing_outlives_the_server(tmp_path: Path) -> None:
         children = workers(running)
         assert len(children) == 2
         assert running.server.stop(signal.SIGKILL) == -signal.SIGKILL
-        gone, alive = psutil.wait_procs(children, timeout=10)
+        gone, alive = psutil.wait_procs(children, timeout=60)
         assert not alive
         assert len(gone) == 2
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -27,6 +28,44 @@ def test_events_go_in_and_out(tmp_path: Path) -> None:
         assert len(answer(aws(server, "logs", "filter-log-events", *words))["events"]) == 1
         gone = aws(server, "logs", "describe-log-streams", "--log-group-name", "nowhere")
         assert "(ResourceNotFoundException)" in gone.stderr
+
+
+def cli2() -> str:
+    """The AWS CLI 2 of this machine: version 1 has no `logs tail`."""
+    for program in dict.fromkeys(["/usr/bin/aws", shutil.which("aws") or ""]):
+        if program and Path(program).exists():
+            said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+            if said.startswith("aws-cli/2."):
+                return program
+    raise AssertionError("tests/acceptance/clients/install puts the AWS CLI 2 on this machine")
+
+
+def test_aws_logs_tail_follows_a_group(tmp_path: Path) -> None:
+    """`aws logs tail` shows what all streams have in the order of time, and what comes while it follows."""
+    with Running(tmp_path / "home") as server:
+        logs = server.client("logs")
+        logs.create_log_group(logGroupName="g")
+        for stream in ("one", "two"):
+            logs.create_log_stream(logGroupName="g", logStreamName=stream)
+
+        def put(stream: str, message: str) -> None:
+            event = {"timestamp": int(time.time() * 1000), "message": message}
+            logs.put_log_events(logGroupName="g", logStreamName=stream, logEvents=[event])
+
+        for number in range(3):
+            put(("one", "two")[number % 2], f"ERROR {number}")
+        put("one", "fine")
+        words = ("logs", "tail", "g", "--filter-pattern", "ERROR", "--since", "1h", "--follow")
+        command = [cli2(), "--endpoint-url", server.url, *words]
+        env = {**os.environ, **server.environment(), "PYTHONUNBUFFERED": "1"}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as tail:
+            assert tail.stdout is not None
+            shown = [tail.stdout.readline() for _ in range(3)]
+            put("two", "ERROR at last")
+            shown.append(tail.stdout.readline())
+            tail.kill()
+        said = [line.rstrip("\n").split(" ", 1)[1] for line in shown]
+        assert said == ["one ERROR 0", "two ERROR 1", "one ERROR 2", "two ERROR at last"]
 
 
 def test_craton_logs_follows_a_group(tmp_path: Path) -> None:

@@ -47,13 +47,15 @@ def put(logs: Any, group: str, *messages: Any) -> None:
     logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
 
 
-def summed(server: Running, metric: str, samples: int, **dimensions: str) -> tuple[float, float]:
+def summed(
+    server: Running, metric: str, samples: int, namespace: str = _NAMESPACE, **dimensions: str
+) -> tuple[float, float]:
     """Sum and number of samples of a metric, once it has so many."""
     cloudwatch, now = server.client("cloudwatch"), datetime.now(UTC)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         points = cloudwatch.get_metric_statistics(
-            Namespace=_NAMESPACE, MetricName=metric, Period=60, Statistics=["Sum", "SampleCount"],
+            Namespace=namespace, MetricName=metric, Period=60, Statistics=["Sum", "SampleCount"],
             StartTime=now - timedelta(minutes=10), EndTime=now + timedelta(minutes=2),
             Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
         )["Datapoints"]  # fmt: skip
@@ -157,3 +159,25 @@ def test_a_killed_server_counts_each_event_once(tmp_path_factory: pytest.TempPat
     with Running(home) as server:
         put(server.client("logs"), "crash", {"n": 30})
         assert summed(server, "Counted", 31) == (31.0, 31.0)
+
+
+def test_metrics_inside_events(server: Running, logs: Any) -> None:
+    """The embedded metric format: values and lists of them under each set of dimensions; what breaks it is counted."""
+    grouped(logs, "/emf/web")
+    now_ms = int(time.time() * 1000)
+    directive = {
+        "Namespace": "Emf", "Dimensions": [["service"], []],
+        "Metrics": [{"Name": "Took", "Unit": "Milliseconds"}, {"Name": "Hits"}],
+    }  # fmt: skip
+    event = {
+        "_aws": {"Timestamp": now_ms, "CloudWatchMetrics": [directive]},
+        "service": "s",
+        "Took": [1, 2.5],
+        "Hits": 1,
+    }
+    put(logs, "/emf/web", event, {**event, "Took": 4}, {**event, "Hits": "many"}, 'of "CloudWatchMetrics" it speaks')
+    assert summed(server, "Took", 3, "Emf", service="s") == (7.5, 3.0)
+    assert summed(server, "Hits", 2, "Emf") == (2.0, 2.0)
+    assert summed(server, "EMFValidationErrors", 1, "AWS/Logs", LogGroupName="/emf/web") == (1.0, 1.0)
+    put(logs, "/emf/web", *[{**event, "Took": 1}] * 20)
+    assert summed(server, "Took", 23, "Emf", service="s") == (27.5, 23.0)

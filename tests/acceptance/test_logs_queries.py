@@ -43,7 +43,7 @@ def filled(logs: Any, group: str, messages: list[Any], streams: int = 1) -> str:
 
 
 def ended(logs: Any, query: str) -> Any:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while True:
         answer = logs.get_query_results(queryId=query)
         if answer["status"] not in ("Scheduled", "Running"):

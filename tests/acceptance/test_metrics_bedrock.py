@@ -62,7 +62,7 @@ def sums(server: Running, *metrics: str, model: str = "") -> dict[str, float]:
 
 
 def until(check: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 90
     while not check():
         assert time.monotonic() < end
         time.sleep(0.1)

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests.acceptance import rawhttp
 from tests.acceptance.serving import GPT, HELLO, Served, converse_path, serving
 from tests.postgres import PASSWORD, PostgreSQL
@@ -19,12 +17,6 @@ from tests.redis_server import RedisServer
 
 BODY = json.dumps({"messages": HELLO}).encode()
 ENVIRONMENT = {"STORE_PASSWORD": PASSWORD, "STORE_SECRET": "x" * 32, "REDIS_PASSWORD": REDIS_PASSWORD}
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[PostgreSQL]:
-    with PostgreSQL(durable=False) as server:
-        yield server
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def test_a_client_that_leaves_ends_the_upstream(shelf: Library) -> None:
         while b":event-type" not in got:
             got += sock.recv(65536)
     left_at = time.monotonic()
-    shelf.served.up.wait(lambda up: up.requests and up.requests[-1].closed_at is not None, 10)
+    shelf.served.up.wait(lambda up: up.requests and up.requests[-1].closed_at is not None)
     assert shelf.served.up.requests[-1].closed_at - left_at < SOON_S
     head = got.partition(b"\r\n\r\n")[0].decode()
     session = next(

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EventStreamError
 
 from tests.acceptance.identities import allow, document, user_key, with_key
-from tests.acceptance.knowledge import Knowledge, knowledge
-from tests.acceptance.retrieving import ARN, PLANNER, RERANK, Chunk, Retrieving, called, retrieving
+from tests.acceptance.knowledge import Knowledge, knowledge, until
+from tests.acceptance.retrieving import ARN, PLANNER, RERANK, Chunk, Retrieving, called
 from tests.fakes import scripts
 
 HARBOUR = Chunk("s3://first/harbour.txt", "The harbour of Selby was built by Anna Moore.", {"topic": "harbour"})
 MOORE = Chunk("s3://second/moore.txt", "Anna Moore was born in 1831 in Leeds.", {"topic": "people"})
 MORE = Chunk("s3://second/moore.txt", "Leeds. She studied bridges.", {"topic": "people"}, start=31)
 QUESTION = "Who built the harbour of Selby?"
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Retrieving]:
-    with retrieving(tmp_path_factory.mktemp("home")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -263,3 +257,43 @@ def test_rights(served: Retrieving, bases: tuple[Knowledge, Knowledge]) -> None:
         }
         with pytest.raises(ClientError, match=want):
             with_key(served.server, key, "bedrock-agent-runtime").agentic_retrieve_stream(**request)
+
+
+def test_what_was_asked_is_counted(served: Retrieving, bases: tuple[Knowledge, Knowledge]) -> None:
+    """Bedrock's own metrics: of a knowledge base by its id, of agentic requests with how often they planned."""
+    known = knowledge(served.server, "agentic-counted")
+    served.fill(known, [HARBOUR])
+    cloudwatch = served.server.client("cloudwatch")
+    began = datetime.now(UTC) - timedelta(minutes=1)
+
+    def sums(operation: str, **more: str) -> dict[str, float]:
+        dimensions = [{"Name": name, "Value": value} for name, value in {"Operation": operation, **more}.items()]
+        found = {}
+        for name in ("Invocations", "ClientErrors", "ServerErrors", "Throttles", "TotalIterationCount"):
+            points = cloudwatch.get_metric_statistics(
+                Namespace="AWS/Bedrock/KnowledgeBases", MetricName=name, Dimensions=dimensions, StartTime=began,
+                EndTime=datetime.now(UTC) + timedelta(minutes=2), Period=60, Statistics=["Sum"],
+            )["Datapoints"]  # fmt: skip
+            found |= {name: sum(one["Sum"] for one in points)} if points else {}
+        return found
+
+    def retrieve(text: str = QUESTION, base: str = known.base) -> None:
+        known.runtime.retrieve(knowledgeBaseId=base, retrievalQuery={"text": text})
+
+    mine = {"KnowledgeBaseId": f"knowledge-base/{known.base}"}
+    before = sums("AgenticRetrieveStream")
+    retrieve()
+    with pytest.raises(ClientError, match="must have text"):
+        retrieve(" ")
+    served.up.play(scripts.error_openai(429))
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        retrieve()
+    with pytest.raises(ClientError, match="does not exist"):
+        retrieve(base="AAAAAAAAAA")
+    served.talk += (plan(searches=[{"query": "Anna Moore born"}]), plan(enough=True))
+    asked(bases)
+    told = until(lambda: sums("Retrieve", **mine), lambda found: found.get("Invocations") == 3)
+    assert told == {"Invocations": 3, "ClientErrors": 1, "Throttles": 1}
+    assert sums("Retrieve") == sums("Retrieve", KnowledgeBaseId="knowledge-base/AAAAAAAAAA") == {}
+    grown = lambda now: now.get("TotalIterationCount", 0) - before.get("TotalIterationCount", 0)  # noqa: E731
+    until(lambda: sums("AgenticRetrieveStream"), lambda now: grown(now) >= 2)

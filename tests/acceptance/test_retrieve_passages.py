@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from botocore.exceptions import ClientError
 from craton.infra.vectors.port import Access
 from tests.acceptance.identities import allow, document, user_key, with_key
 from tests.acceptance.knowledge import Knowledge, knowledge
-from tests.acceptance.retrieving import ARN, PLANNER, RERANK, Chunk, Retrieving, called, retrieving
+from tests.acceptance.retrieving import ARN, PLANNER, RERANK, Chunk, Retrieving, called
 
 CATS = Chunk(
     "s3://shelf/cats.txt",
@@ -22,12 +21,6 @@ CATS = Chunk(
 )
 DOGS = Chunk("s3://shelf/dogs.txt", "Dogs bark at night.", {"animal": "dog", "year": 2021.0, "tame": True})
 OWLS = Chunk("s3://shelf/owls.txt", "Owls hunt at night and sleep by day.", {"animal": "owl", "year": 2022.0})
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Retrieving]:
-    with retrieving(tmp_path_factory.mktemp("home")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

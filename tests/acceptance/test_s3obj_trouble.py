@@ -40,7 +40,7 @@ def blobs(server: Running) -> list[Path]:
 
 def settled(server: Running, count: int) -> bool:
     """Whether so many blobs are left, after the deletions that nobody waits for."""
-    for _ in range(100):
+    for _ in range(1_200):
         if len(blobs(server)) == count:
             return True
         time.sleep(0.05)

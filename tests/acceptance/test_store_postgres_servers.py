@@ -64,8 +64,8 @@ def within(seconds: float, holds: Callable[[], bool]) -> float:
     """How long it took until `holds`; fails the test when it takes much longer than `seconds`."""
     began = time.monotonic()
     while not holds():
-        # A second is the promise; a machine that runs other tests beside gets five.
-        assert time.monotonic() - began < 5 * seconds
+        # A second is the promise; a machine that runs other tests beside gets more.
+        assert time.monotonic() - began < 30 * seconds
         time.sleep(0.02)
     return time.monotonic() - began
 

@@ -16,8 +16,9 @@ from tests.acceptance.serving import CLAUDE, GPT, HAIKU, HELLO, Served, converse
 from tests.fakes import scripts
 from tests.fakes.upstream import natural
 
-STALL_S = 1.5
-SOON_S = 1.0
+STALL_S = 3.0
+SOON_S = 30.0
+"""Long for a busy machine, and half of what a server of the defaults grants a reader that stands still."""
 BODY = json.dumps({"messages": HELLO}).encode()
 NATIVE = json.dumps(
     {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
@@ -27,15 +28,26 @@ MIB = 1024 * 1024
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("home")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server that has little patience with readers."""
     limits = f"[server]\nwrite_stall_s = {STALL_S}\n"
-    with serving(tmp_path_factory.mktemp("home"), limits) as running:
+    with serving(tmp_path_factory.mktemp("strict"), limits) as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
-def _next_request_works(served: Served) -> Iterator[None]:
+def _next_request_works(request: pytest.FixtureRequest) -> Iterator[None]:
+    used: list[Served] = [
+        request.getfixturevalue(name) for name in request.fixturenames if name in ("served", "strict")
+    ]
     yield
-    served.check_alive()
+    for each in used:
+        each.check_alive()
 
 
 def request(served: Served, model: str, action: str, body: bytes) -> bytes:
@@ -47,7 +59,7 @@ def request(served: Served, model: str, action: str, body: bytes) -> bytes:
 
 def closed_after(served: Served, left_at: float) -> float:
     """Seconds from the client's leaving to the upstream's connection being closed."""
-    served.up.wait(lambda up: up.requests and up.requests[-1].closed_at is not None, 10)
+    served.up.wait(lambda up: up.requests and up.requests[-1].closed_at is not None, 60)
     closed_at = served.up.requests[-1].closed_at
     assert closed_at is not None
     return closed_at - left_at
@@ -117,7 +129,7 @@ def test_resetting_an_http2_stream_closes_its_upstream_alone(served: Served, act
         client.read_until(stays, b"contentBlockDelta")
         client.reset(left)
         left_at = time.monotonic()
-        served.up.wait(lambda up: up.requests[0].closed_at is not None, 5)
+        served.up.wait(lambda up: up.requests[0].closed_at is not None)
         assert served.up.requests[0].closed_at - left_at < SOON_S
         assert b"metadata" in client.read_until(stays)
     assert served.up.requests[1].closed_at is None
@@ -137,8 +149,8 @@ def test_many_that_leave_leave_nothing_behind(served: Served) -> None:
             sock.recv(1000)
             sock.close()
     served.up.fallback = natural
-    served.up.wait(lambda up: not up.open or all(row.request.closed_at for row in up.open if row.request), 5)
-    served.up.wait(lambda up: len(up.open) <= 1, 5)
+    served.up.wait(lambda up: not up.open or all(row.request.closed_at for row in up.open if row.request))
+    served.up.wait(lambda up: len(up.open) <= 1)
     assert worker_memory(served) - before < 16 * MIB
 
 
@@ -162,40 +174,40 @@ def ends(sock: socket.socket) -> bool:
     return True
 
 
-def test_a_client_that_stops_reading_is_cut(served: Served) -> None:
+def test_a_client_that_stops_reading_is_cut(strict: Served) -> None:
     """The upstream is paused, memory stays flat, and after `write_stall_s` the stream ends on both sides."""
-    before = worker_memory(served)
-    served.up.play(scripts.endless(scripts.openai_chunk({"content": "x" * 4000})))
-    with rawhttp.connect(served.server) as sock:
-        sock.sendall(request(served, GPT, "converse-stream", BODY))
+    before = worker_memory(strict)
+    strict.up.play(scripts.endless(scripts.openai_chunk({"content": "x" * 4000})))
+    with rawhttp.connect(strict.server) as sock:
+        sock.sendall(request(strict, GPT, "converse-stream", BODY))
         sock.recv(1000)
         begun = time.monotonic()
-        served.up.wait(lambda up: up.requests[-1].closed_at is not None, STALL_S + 8)
+        strict.up.wait(lambda up: up.requests[-1].closed_at is not None, STALL_S + 60)
         waited = time.monotonic() - begun
-        grown = worker_memory(served) - before
+        grown = worker_memory(strict) - before
         assert ends(sock), "the client's connection is still open"
     assert waited > STALL_S * 0.7
     assert grown < 40 * MIB, f"{grown / MIB:.0f} MiB"
-    assert served.up.requests[-1].sent_bytes < 64 * MIB
+    assert strict.up.requests[-1].sent_bytes < 64 * MIB
 
 
-def test_an_http2_client_that_stops_reading_is_cut(served: Served) -> None:
+def test_an_http2_client_that_stops_reading_is_cut(strict: Served) -> None:
     """Its window closes; the same deadline holds."""
-    before = worker_memory(served)
-    served.up.play(scripts.endless(scripts.openai_chunk({"content": "x" * 4000})))
-    with H2(served.server) as client:
+    before = worker_memory(strict)
+    strict.up.play(scripts.endless(scripts.openai_chunk({"content": "x" * 4000})))
+    with H2(strict.server) as client:
         client.post(converse_path(GPT, "converse-stream"), BODY)
-        served.up.wait(lambda up: up.requests and up.requests[-1].closed_at is not None, STALL_S + 8)
-    assert worker_memory(served) - before < 40 * MIB
+        strict.up.wait(lambda up: up.requests and up.requests[-1].closed_at is not None, STALL_S + 60)
+    assert worker_memory(strict) - before < 40 * MIB
 
 
-def test_a_slow_reader_loses_nothing(served: Served) -> None:
+def test_a_slow_reader_loses_nothing(strict: Served) -> None:
     """It reads in sips, slower than the upstream writes but without stalling, and gets every piece in order."""
     pieces = [f"{number:04d} " + "x" * 2000 for number in range(600)]
-    served.up.play(scripts.openai_stream(pieces))
+    strict.up.play(scripts.openai_stream(pieces))
     got = b""
-    with rawhttp.connect(served.server) as sock:
-        sock.sendall(request(served, GPT, "converse-stream", BODY))
+    with rawhttp.connect(strict.server) as sock:
+        sock.sendall(request(strict, GPT, "converse-stream", BODY))
         while b'"totalTokens"' not in got[-400:]:
             got += sock.recv(16384)
             time.sleep(0.002)

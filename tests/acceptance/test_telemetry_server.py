@@ -46,18 +46,22 @@ def traced(server: Running, sampled: bool = True) -> Any:
 
 
 def until(check: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not check():
         assert time.monotonic() < end
         time.sleep(0.1)
 
 
-def test_a_trace_goes_through(tmp_path: Path, up: FakeUpstream) -> None:
-    """Caller, request, invocation and upstream are one chain; nothing that was said is in it."""
+def test_telemetry_goes_through(tmp_path: Path, up: FakeUpstream) -> None:
+    """Caller, request, invocation and upstream are one chain; sums and the log arrive; nothing that was said is in it."""
     with Collector() as collector:
         with Running(
             tmp_path, config(up, collector.url), "--workers", "2", env={"COLLECTOR_KEY": "k-123"}
         ) as server:  # fmt: skip
+            collector.answers.append((400, {}, b"no"))
+            server.client("bedrock-runtime").converse(modelId=NOVA, messages=HELLO)
+            until(lambda: any("HTTP 400" in one.body.string_value for one in collector.records))
+            up.requests.clear()
             client = traced(server)
             usage = client.converse(modelId=NOVA, messages=HELLO)["usage"]
             (sent,) = up.requests
@@ -84,6 +88,11 @@ def test_a_trace_goes_through(tmp_path: Path, up: FakeUpstream) -> None:
         assert {one.get("error.type") for one in found} == {None, "ThrottlingException"}
         assert len({one.trace_id for one in collector.spans}) == 2
         assert {one["x-key"] for one in collector.headers} == {"k-123"}
+        (point,) = collector.metrics["gen_ai.client.operation.duration"].histogram.data_points
+        assert (point.count, attributes(point)["gen_ai.request.model"]) == (5, NOVA)
+        thrown = [one for one in collector.records if one.event_name == "gen_ai.client.operation.exception"]
+        assert {attributes(one)["error.type"] for one in thrown} == {"ThrottlingException"}
+        assert {one.trace_id.hex() for one in thrown} == {TRACE}
         assert b"Hello" not in b"".join(collector.bodies)
 
 

@@ -33,7 +33,7 @@ def told(home: Path, *options: str) -> list[dict[str, str]]:
 
 
 def until_told(home: Path, invocations: int) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 90
     while [row["invocations"] for row in told(home, "--by", "account")] != [str(invocations)]:
         assert time.monotonic() < end, told(home, "--by", "account")
         time.sleep(0.2)

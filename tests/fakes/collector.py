@@ -9,9 +9,12 @@ with Collector() as collector:
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 
@@ -21,20 +24,27 @@ class Collector:
     def __init__(self) -> None:
         self.answers: list[tuple[int, dict[str, str], bytes]] = []
         self.requests: list[ExportTraceServiceRequest] = []
+        self.reports: list[ExportMetricsServiceRequest] = []
+        self.logged: list[ExportLogsServiceRequest] = []
         self.headers: list[dict[str, str]] = []
         self.bodies: list[bytes] = []
         self.asked = 0
         fake = self
+        kept: dict[str, Callable[[bytes], None]] = {
+            "/v1/traces": lambda body: self.requests.append(ExportTraceServiceRequest.FromString(body)),
+            "/v1/metrics": lambda body: self.reports.append(ExportMetricsServiceRequest.FromString(body)),
+            "/v1/logs": lambda body: self.logged.append(ExportLogsServiceRequest.FromString(body)),
+        }
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 fake.asked += 1
                 status, headers, answer = fake.answers.pop(0) if fake.answers else (200, {}, b"")
-                if status == 200 and self.path == "/v1/traces":
+                if status == 200 and self.path in kept:
                     fake.headers.append({name.lower(): value for name, value in self.headers.items()})
                     fake.bodies.append(body)
-                    fake.requests.append(ExportTraceServiceRequest.FromString(body))
+                    kept[self.path](body)
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
@@ -70,6 +80,28 @@ class Collector:
             for scope in resource.scope_spans
             for span in scope.spans
         ]
+
+    @property
+    def records(self) -> list[Any]:
+        """Every record of a log that was taken."""
+        return [
+            record
+            for request in self.logged
+            for resource in request.resource_logs
+            for scope in resource.scope_logs
+            for record in scope.log_records
+        ]
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The metrics of the last report, by name."""
+        return {
+            metric.name: metric
+            for request in self.reports[-1:]
+            for resource in request.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+        }
 
 
 def attributes(of: Any) -> dict[str, Any]:

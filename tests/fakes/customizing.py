@@ -188,7 +188,7 @@ class FakeJob:
         self.world = world
         self.arn, self.account, self.region = ARN, "000000000000", "us-east-1"
         limits = SimpleNamespace(customization_train_bytes=1000, customization_validation_bytes=1000)
-        file = SimpleNamespace(limits=limits)
+        file = SimpleNamespace(limits=limits, jobs=SimpleNamespace(training_processes=1))
         self.tools = SimpleNamespace(
             settings=SimpleNamespace(home_path=world.home, account="000000000000", file=file), clock=world.clock
         )

@@ -222,7 +222,7 @@ class FakeUpstream:
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
 
     @property
     def base_url(self) -> str:
@@ -254,7 +254,7 @@ class FakeUpstream:
 
         self._loop.call_soon_threadsafe(drop)
 
-    def wait(self, true: Callable[[FakeUpstream], object], timeout_s: float = 10.0) -> None:
+    def wait(self, true: Callable[[FakeUpstream], object], timeout_s: float = 60.0) -> None:
         """Return when `true(self)` holds. Raises AssertionError if it never does."""
         end = time.monotonic() + timeout_s
         while not true(self):

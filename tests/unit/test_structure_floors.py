@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[2] / "src" / "craton"
 # Room → floor; a room may import from its own floor's row below only, or from itself. `config` and `__init__` are below all.
@@ -57,32 +56,48 @@ def room(path: Path) -> tuple[str, ...]:
     return path.relative_to(ROOT).with_suffix("").parts
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_go_down_only(path: Path) -> None:
+@cache
+def parsed() -> list[tuple[Path, str, ast.Module]]:
+    """Every file, its text and what it says."""
+    return [(path, text := path.read_text(), ast.parse(text)) for path in sources()]
+
+
+def trespasses(here: tuple[str, ...], there: tuple[str, ...]) -> bool:
+    """Whether a file of room `here` may not import `there`."""
+    if there[0] == "__version__":
+        return False
+    if here[0] == "engine" or there[0] == "engine":  # a program of its own
+        return here[0] != there[0]
+    if there[0] != here[0]:
+        return FLOORS[there[0]] >= FLOORS[here[0]]
+    if here[0] in MAY_IMPORT and len(here) > 2 and len(there) > 2 and here[1] != there[1]:
+        return there[1] not in MAY_IMPORT[here[0]].get(here[1], set())
+    return False
+
+
+def test_imports_go_down_only() -> None:
     """A file imports from its own room or from a lower floor."""
-    here = room(path)
-    if here[0] in ("__init__", "__main__"):
-        return
-    for there in imports(ast.parse(path.read_text())):
-        if there[0] == "__version__":
-            continue
-        if here[0] == "engine" or there[0] == "engine":
-            assert here[0] == there[0], f"{path} imports {there}: engine is a program of its own"
-            continue
-        if there[0] != here[0]:
-            assert FLOORS[there[0]] < FLOORS[here[0]], f"{path} imports {'.'.join(there)}"
-        elif here[0] in MAY_IMPORT and len(here) > 2 and len(there) > 2 and here[1] != there[1]:
-            assert there[1] in MAY_IMPORT[here[0]].get(here[1], set()), f"{path} imports {'.'.join(there)}"
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {'.'.join(there)}"
+        for path, _, tree in parsed()
+        if room(path)[0] not in ("__init__", "__main__")
+        for there in imports(tree)
+        if trespasses(room(path), there)
+    ]
+    assert wrong == []
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_files_and_functions_stay_small(path: Path) -> None:
+def test_files_and_functions_stay_small() -> None:
     """No file passes 500 lines and no function 60."""
-    text = path.read_text()
-    assert text.count("\n") <= MAX_FILE_LINES
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert (node.end_lineno or 0) - node.lineno < MAX_FUNCTION_LINES, f"{path}: {node.name}"
+    wrong = []
+    for path, text, tree in parsed():
+        if text.count("\n") > MAX_FILE_LINES:
+            wrong.append(str(path.relative_to(ROOT)))
+        for node in ast.walk(tree):
+            is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            if is_function and (node.end_lineno or 0) - node.lineno >= MAX_FUNCTION_LINES:
+                wrong.append(f"{path.relative_to(ROOT)}: {node.name}")
+    assert wrong == []
 
 
 def test_no_vague_names() -> None:
@@ -90,8 +105,6 @@ def test_no_vague_names() -> None:
     assert not [path for path in sources() if path.stem.strip("_") in VAGUE]
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_each_file_says_what_it_owns(path: Path) -> None:
+def test_each_file_says_what_it_owns() -> None:
     """Each file opens with a docstring."""
-    text = path.read_text()
-    assert not text.strip() or ast.get_docstring(ast.parse(text)), f"{path} has no docstring"
+    assert not [path for path, text, tree in parsed() if text.strip() and not ast.get_docstring(tree)]

@@ -12,21 +12,38 @@ ECHO = (
     "Type {text}", 'Print "{text}".', "Reply with {text}", 'Reply with exactly "{text}"', "Answer with the word {text}",
     "Respond with: {text}", "Just say {text}", "Say this back to me: {text}", "Output: {text}", "Can you say {text}",
     "Say the following: {text}", 'Return "{text}".', "Reply with only this: {text}", "Say only {text}",
+    "[Please |Could you |Can you |Would you |Now |Hey, |Hi! |I want you to |I need you to |Kindly |Go on and |][repeat|say|write|type|print|output|echo|copy|return|send back|spell out|state][:| the text| this| the words| exactly|] {text}",
+    "[Repeat|Say|Write|Type|Print|Output|Echo|Copy|Return|Give back|Send back][ the following| this text| this sentence| this phrase| my words| the line| these words| what I write| what follows][:|,] {text}",
+    'Your [reply|answer|response|output|message|whole answer|only answer] [must be|should be|is|shall be|has to be|will be] [exactly |only |just |]["{text}"|{text}|: {text}|<{text}>][.|]',
+    "[Answer|Reply|Respond] [only |exactly |just |]with[:| the words| the text| the phrase| this line| this|] {text}",
+    "[I say|I write|I type|The words are|The text is|My text is|Here is a line|Input]: {text}[. Say it back.| - repeat it.|\nRepeat.|\nCopy it.|. Now you.| - your turn to say it|\nEcho it back.]",
 )  # fmt: skip
 UPPER = (
     "Write {text} in upper case.", "Upper case: {text}", "Make this upper case: {text}", 'Write "{text}" in capitals.',
     "Put {text} in capital letters.", "Uppercase {text}", "Convert {text} to upper case.", "{text} in capital letters, please",
     "Write {text} in capital letters.", "Turn {text} into upper case.", "Capitalize every letter of {text}.",
     'Convert to uppercase: "{text}"', "Say {text} in upper case.",
+    "[Please |Could you |Can you |Would you |Now |Hey, |Hi! |I want you to |I need you to |Kindly |Go on and |][write|put|turn|convert|change|print|make|set|type|transform] {text} [in|into|to] [upper case|capitals|capital letters|uppercase|all caps|block letters|big letters][.|]",
+    "{text} [in upper case|in capitals|in all caps|in capital letters|as uppercase|to upper case|in big letters][.| please|?|]",
+    "[Upper case|Uppercase|Capitals|All caps|Capital letters|In caps|To upper]: {text}",
+    "[What is|What's|How do I write|How do you write|Show me|Give me|Say|I need] [the word |]{text} in [upper case|capitals|capital letters|all caps|uppercase][.|?|]",
 )  # fmt: skip
 LOWER = ("Write {text} in lower case.", "Lower case: {text}", "Make this lower case: {text}", "Lowercase {text}",
-         "Convert {text} to lower case.", "Put {text} in lower case letters.", "Turn {text} into lower case.")  # fmt: skip
+         "Convert {text} to lower case.", "Put {text} in lower case letters.", "Turn {text} into lower case.",
+    "[Please |Could you |Can you |Would you |Now |Hey, |Hi! |I want you to |I need you to |Kindly |Go on and |][write|put|turn|convert|change|make|type] {text} [in|into|to] [lower case|lowercase|small letters|little letters][.|]",
+    "[Lower case|Lowercase|Small letters|No capitals|To lower]: {text}",
+)  # fmt: skip
 SPELL = ("Spell {text}.", "How do you spell {text}?", "Spell the word {text}.", 'Spell "{text}".', "Spell it: {text}",
          "What are the letters of {text}?")  # fmt: skip
 FIRST = ("What is the {which} word of: {text}", 'Give the {which} word of "{text}".', "{which} word of this: {text}",
          "Tell me the {which} word: {text}", "Which word is the {which} here: {text}")  # fmt: skip
 WHAT_IS = ("What is the {key}?", "{key}?", "Give me the {key}.", "the {key}?", "Which {key} is it?", "Tell me the {key}.",
-           "What's the {key}?")  # fmt: skip
+           "What's the {key}?",
+    "[Tell me|Do you know|Can you tell me|Could you tell me|I want to know|I'd like to know|Please tell me|I wonder|Let me know|Say|I need to know|Remind me] [the|what is the|which is the] {key}[.|]",
+    "[What|Which value] [is given for|stands for|is listed for|belongs to|does it say for|goes with|is next to|is stored under] {key}?",
+    "[Find|Look up|Read|Give|Show|Return|Get|Fetch] [the |the value of |the entry for |]{key}[.|]",
+    "[Value of|Entry for|The value for|And the|And|What about|How about] {key}?",
+)  # fmt: skip
 ROWS = ("Here is a list.\n{rows}\n", "{rows}\n", "Data:\n{rows}\n\n", "Look at this:\n{rows}\n", "Record: {rows}\n",
         "Table:\n{rows}\n")  # fmt: skip
 
@@ -75,6 +92,23 @@ def case(d: Draw) -> Chat:
         return ask("lower", d.phrase(LOWER, text=text.upper()), text.lower())
     single = text.split(" ")[0].lower()
     return ask("spell", d.phrase(SPELL, text=single), " ".join(single))
+
+
+def letters(d: Draw) -> Chat:
+    """Many words to upper case in one row (or back, or spelled): which letters a piece is made of."""
+    text, kind = " ".join(word(d) for _ in range(d.number(6, 16))), d.number(0, 5)
+    if kind < 4:
+        return ask("uppers", d.phrase(UPPER, text=text), text.upper())
+    if kind == 4:
+        return ask("lowers", d.phrase(LOWER, text=text.upper()), text.lower())
+    return Chat(
+        "spells",
+        [
+            turn
+            for one in text.lower().split(" ")
+            for turn in (("user", d.phrase(SPELL, text=one)), ("assistant", " ".join(one)))
+        ],
+    )
 
 
 def which_word(d: Draw) -> Chat:

@@ -15,11 +15,17 @@ BY_KEYS = (
     "Return JSON with the fields {keys} for: {t}", "Parse into JSON ({keys}): {t}", "Fields: {keys}\nText: {t}\nJSON:",
     "Extract the following fields from the text and return them as JSON: {keys}\n\n{t}", "Turn this into JSON with {keys}: {t}",
     "JSON keys: {keys}. Text: {t}", "Find {keys} in the text. Reply with JSON.\n{t}",
+    "[Please |Could you |Can you |Would you |Now |Hey, |Hi! |I want you to |I need you to |Kindly |Go on and |][extract|get|find|pull|collect|read|take|parse|gather] [the |the fields |the values of |]{keys} [from|out of|in] [this|the|the following] [text|sentence|note|message|paragraph|description|passage][ as JSON| into JSON| and return JSON|, as a JSON object| in JSON format| and answer in JSON][:|.\n|\n\n|.] {t}",
+    "[Text|Input|Note|Message|Source|Document|Email|Content]: {t}\n[Keys|Fields|Wanted|Extract|JSON keys|Attributes|Output keys|Return]: {keys}[\nJSON:|\nOutput JSON.|\nAnswer in JSON.|\nReply with JSON only.|\nFormat: JSON|]",
+    "{t}\n\n[Give me|Return|Write|Output|Produce|Make|Show|I need] [a JSON object with|JSON with|JSON containing|a JSON record of|as JSON] [the keys |the fields |]{keys}[.|]",
+    "[JSON|As JSON|In JSON|JSON object|JSON please|JSON only]: {keys}[\n|.\n| - from this text: | of: | in: ]{t}",
 )  # fmt: skip
 BY_SCHEMA = (
     "Extract JSON by this schema: {s}\n\n{t}", "{t}\n\nReturn JSON that fits this schema:\n{s}", "Schema: {s}\nText: {t}",
     "Answer with JSON that matches {s}.\n{t}", "Fill this schema from the text.\n{s}\n\n{t}", "{s}\n{t}",
     "Here is a JSON schema:\n{s}\nExtract it from: {t}",
+    "[Fill|Use|Follow|Apply|Complete|Match] [this|the] [schema|JSON schema|structure|format|shape][:|\n] {s}\n[Text|Input|Source|Note|Data]: {t}",
+    "{t}\n[Schema|JSON schema|Format|Structure|Output schema]: {s}[\nJSON:|\nAnswer:|\nOutput:|]",
 )  # fmt: skip
 SYSTEMS = ("You extract data and answer in JSON.", "Reply with JSON only.", "You are an information extraction tool.",
            "Always answer with a JSON object.", "Output valid JSON and nothing else.")  # fmt: skip

@@ -15,6 +15,13 @@ CAPITAL = (
     "Please name the capital city of {place}.", "What is {place}'s capital?", "Which is the capital of {place}?",
     "Where is the government of {place}? I mean its capital.", "Q: What is the capital of {place}?",
     "Question: what is the capital of {place}?", "The capital of {place}?", "capital of {place}", "Say the capital of {place}.",
+    "[Tell me|Do you know|Can you tell me|Could you tell me|I want to know|I'd like to know|Please tell me|I wonder|Let me know|Say|I need to know|Remind me] [what|which city] [is|serves as] the capital [of|for] {place}[.|?|]",
+    "[Name|Give me|State|Tell me|Say|Write|Give|Find|Provide|List|Share|Recall] the capital [city |]of {place}[.|!| please|, please.|]",
+    "[What|Which] [city|town|place] is [the capital|the seat of government|the capital city|the chief city|the main city|the capital town] of {place}?",
+    "[What|Which city] [would you call|do people call|is known as|is named as|is said to be|do we call] the capital of {place}?",
+    "{place}[: capital|'s capital city|: what is the capital?|, its capital?| - capital| has which capital?| has what capital city?|'s capital is what?|. Capital?]",
+    "[I am going to|I travel to|I live in|We are in|My friend is from|I was born in|This is about|Think of] {place}. [What is|What's|Which city is|Tell me|Name|Do you know|Give me] [its|the] capital?",
+    "[For a quiz|For school|For my homework|For a crossword|In geography|For a test|For a game]: [the|what is the|name the|what's the|give the] capital of {place}?",
 )  # fmt: skip
 COUNTRY = ("Which country has the capital {city}?", "{city} is the capital of which country?",
            "What country is {city} the capital of?", "Of which country is {city} the capital?",
@@ -24,13 +31,33 @@ OPPOSITE = (
     "What's the opposite of {word}?", "What is the antonym of {word}?", "Which word is the opposite of {word}?",
     "Tell me the opposite of {word}.", 'What is the opposite of "{word}"?', "the opposite of {word} is?",
     "What word means the opposite of {word}?", "The opposite of {word}?",
+    "[Tell me|Do you know|Can you tell me|Could you tell me|I want to know|I'd like to know|Please tell me|I wonder|Let me know|Say|I need to know|Remind me] the [opposite|antonym|reverse|contrary] of [the word |]{word}[.|]",
+    "[What|Which word] [is|would be] the [opposite|antonym|reverse|contrary] of [the word |]{word}?",
+    "[Find|Name|Give|Write|State|Say|Tell me|Provide] [the|an] [opposite|antonym] [of|for] {word}[.|]",
+    "{word} [and its opposite?|has which opposite?|- opposite?|is the opposite of what?|: opposite|, the other way round?|and the reverse?]",
+    "[If it is not|When it is not|When something is not] {word}, [what is it|it is what|then what is it]?",
 )  # fmt: skip
 SOUND = ("What sound does a {word} make?", "What does a {word} say?", "Which sound does a {word} make?",
-         "How does a {word} sound?", "What noise does a {word} make?", "What sound does the {word} make?")  # fmt: skip
+         "How does a {word} sound?", "What noise does a {word} make?", "What sound does the {word} make?",
+    "[Tell me|Do you know|Can you tell me|Could you tell me|I want to know|I'd like to know|Please tell me|I wonder|Let me know|Say|I need to know|Remind me] [what|which] [sound|noise] [a|the] {word} makes[.|]",
+    "[What|Which] [sound|noise] [comes from|do you hear from|would you hear from|is made by|is typical of|do we hear from] a {word}?",
+    "[A|The] {word} [says what?|makes what sound?|goes how?|sounds how?|says?|makes which noise?|makes a sound like what?]",
+    "[How|In what way] [does|would] a {word} [sound|speak|talk|call|cry|sing|shout]?",
+)  # fmt: skip
 COLOUR = ("What color is {word}?", "What is the color of {word}?", "Which color is {word}?", "What colour is {word}?",
-          "Tell me the color of {word}.", "What is the colour of {word}?", "Which color does {word} have?")  # fmt: skip
+          "Tell me the color of {word}.", "What is the colour of {word}?", "Which color does {word} have?",
+    "[Tell me|Do you know|Can you tell me|Could you tell me|I want to know|I'd like to know|Please tell me|I wonder|Let me know|Say|I need to know|Remind me] [what|which] [color|colour] {word} [is|has][.|]",
+    "[What|Which] [color|colour] [would you say is|do you think is|do people say is|is typical of|would you give|do we give] {word}?",
+    "[The|Name the|Tell me the|Give me the|Say the|State the|I need the] [color|colour] of {word}[.|?|]",
+    "{word}: [color?|which color?|what colour?|colour?|what color is it?|its color?]",
+)  # fmt: skip
 AFTER = ("Which {kind} comes after {word}?", "What {kind} comes after {word}?", "What is the {kind} after {word}?",
-         "Which {kind} follows {word}?", "What {kind} is after {word}?", "What {kind} follows {word}?")  # fmt: skip
+         "Which {kind} follows {word}?", "What {kind} is after {word}?", "What {kind} follows {word}?",
+    "[Tell me|Do you know|Can you tell me|Could you tell me|I want to know|I'd like to know|Please tell me|I wonder|Let me know|Say|I need to know|Remind me] [what|which] {kind} [comes after|follows|is after|is next after|comes right after] {word}[.|]",
+    "[The|Name the|Tell me the|Give me the|Say the|Which is the|What's the] {kind} [after|following|right after|that follows|next to come after] {word}[.|?|]",
+    "[After|Following|Right after|Once past|When it is past|Next after] {word} [comes|follows] [which|what] {kind}?",
+    "[Today is|It is|We have|Now it is|Say it is|Suppose it is|This is] {word}. [What|Which] {kind} [comes next|is next|follows|comes after]?",
+)  # fmt: skip
 PLACES = tuple(words.CAPITALS)
 HOME = {city: place for place, city in reversed(words.CAPITALS.items())}
 

@@ -12,22 +12,39 @@ from recipes.chat.turns import Chat, compact
 Form = Callable[[Draw, str, str], tuple[str, str]]
 
 SHORT = ("Answer in one word.", "Reply with one word only.", "Answer with a single word.", "One word answers only.",
-         "Give only the name.", "Keep it to one word.", "Answer with only the answer, no sentence.")  # fmt: skip
+         "Give only the name.", "Keep it to one word.", "Answer with only the answer, no sentence.",
+    "[Answer|Reply|Respond|Speak|Always answer|You answer|Write] [in|with|using] [one|a single|exactly one|just one|only one] word[ only|, nothing else|.|]",
+    "[No|Never use|Do not write|Don't use|Avoid|Leave out] [sentences|full sentences|long answers|explanations|extra words][: one word.|, just the word.|. One word only.]",
+)  # fmt: skip
 LOUD = ("Answer in upper case.", "Reply in capital letters.", "Always write in upper case.", "Use only capital letters.",
-        "WRITE IN UPPER CASE.", "Respond in all caps.", "Your answers are in upper case letters.")  # fmt: skip
+        "WRITE IN UPPER CASE.", "Respond in all caps.", "Your answers are in upper case letters.",
+    "[Answer|Reply|Respond|Speak|Write|Always answer|Always reply|You write|Please answer|Say everything] in [upper case|capitals|capital letters|all caps|uppercase|uppercase letters|big letters|block letters][ only|.| please|]",
+)  # fmt: skip
 QUIET = ("Answer in lower case.", "Reply in lower case letters only.", "Always write in lower case.", "Use no capital letters.",
-         "Respond in lower case.", "write everything in lower case")  # fmt: skip
+         "Respond in lower case.", "write everything in lower case",
+    "[Answer|Reply|Respond|Speak|Write|Always answer|Always reply|You write|Please answer|Say everything] in [lower case|lowercase|small letters|lowercase letters|little letters][ only|.| please|]",
+)  # fmt: skip
 JSON = ('Answer as JSON with the key "{k}".', "Reply with a JSON object with one key, {k}.", 'Answer only with JSON: {{"{k}": ...}}',
         'Respond in JSON. Use the key "{k}".', "Your reply is JSON with the field {k}.", 'Return {{"{k}": "..."}}.',
-        "Always answer in JSON with the key {k}.")  # fmt: skip
+        "Always answer in JSON with the key {k}.",
+    "[Answer|Reply|Respond|Always answer|Write|Output|Give the answer|Return it] [as|in|with|only as|only in] JSON[,| and| -] [with the key|using the key|under the key|the key is|one key:|with a field called|the only field is] [\"{k}\"|{k}|`{k}`|'{k}'][.|]",
+)  # fmt: skip
 LAST = ('End every reply with "{w}".', "Always end with the word {w}.", 'Finish each answer with "{w}".', "The last word of your reply is {w}.",
-        "End your answers with {w}.", "Close every message with {w}.")  # fmt: skip
+        "End your answers with {w}.", "Close every message with {w}.",
+    "[End|Finish|Close|Conclude|Always end|Always finish|Please end] [every|each|your|all your] [reply|answer|message|response|replies|answers] with [the word |]['{w}'|{w}|\"{w}\"|`{w}`][.|]",
+)  # fmt: skip
 FIRST = ('Start every reply with "{w}".', "Always begin with the word {w}.", 'Begin each answer with "{w}".', "Your reply starts with {w}.",
-         "Start your answers with {w}.", "Open every message with {w}.")  # fmt: skip
+         "Start your answers with {w}.", "Open every message with {w}.",
+    "[Start|Begin|Open|Always start|Always begin|Please start|Introduce] [every|each|your|all your] [reply|answer|message|response|replies|answers] with [the word |]['{w}'|{w}|\"{w}\"|`{w}`][.|]",
+)  # fmt: skip
 TAGS = ("Put your answer in <{w}> tags.", "Wrap the answer in <{w}></{w}>.", "Answer inside <{w}> tags.", "Write the answer between <{w}> and </{w}>.",
-        "Use <{w}> tags around the answer.", "Your reply goes in <{w}></{w}> tags.")  # fmt: skip
+        "Use <{w}> tags around the answer.", "Your reply goes in <{w}></{w}> tags.",
+    "[Put|Wrap|Write|Enclose|Place|Give|Return|Surround] [your|the|each|every] [answer|reply|response|result|output] [in|inside|with|between|within] <{w}>[ tags|</{w}>| and </{w}>| XML tags][.|]",
+)  # fmt: skip
 NAMED = ("Your name is {n}.", "You are {n}.", "You are called {n}.", "You are {n}, a helpful assistant.", "Act as {n}.",
-         "You are an assistant named {n}.", "Call yourself {n}.")  # fmt: skip
+         "You are an assistant named {n}.", "Call yourself {n}.",
+    "[You are|Your name is|You are called|They call you|Your role is|You play|You act as|You go by the name|We call you] {n}[, a friendly bot|, the assistant of a shop|, an AI| and you help people|, who helps customers|, a guide|, a kind robot|][.|]",
+)  # fmt: skip
 
 
 def knows(d: Draw) -> tuple[str, str, str]:

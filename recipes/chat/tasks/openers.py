@@ -11,6 +11,7 @@ STORY = (
     "Write a short story about {x}.", "Tell a story about {x}.", "A story about {x}, please.", "Write a bedtime story about {x}.",
     "Can you tell me a story about {x}?", "I want a story about {x}.", "Make up a story about {x}.", "Write me a tale of {x}.",
     "Write a three sentence story about {x}.",
+    "[Please |Could you |Can you |Would you |Now |Hey, |Hi! |I want you to |I need you to |Kindly |Go on and |][write|tell|make up|invent|create|compose|begin] [me |us |][a|a short|a little|a nice|one|another|a brief|a sweet] [bedtime |fairy |good night |funny |kind |][story|tale] [about|of|on|with] {x}[.|]",
 )  # fmt: skip
 POEM = ("Write a poem about {x}.", "Write a haiku about {x}.", "A poem about {x}, please.", "Write a short poem on {x}.",
         "Compose a poem about {x}.", "Give me a haiku about {x}.", "Write me a limerick about {x}.")  # fmt: skip
@@ -29,6 +30,9 @@ CANNOT = (
     "What would happen without {x}?", "Write an email about {x}.", "Draft a plan for {x}.", "What is the best {x}?",
     "In one paragraph, describe {x}.", "Can {x} help {y}?", "Solve {x}.", "Give an example of {x}.",
     "You are an expert. Explain {x} and {y}.", "Where can I find {x}?", "What should I cook with {x}?",
+    "[Please |Could you |Can you |Would you |Now |Hey, |Hi! |I want you to |I need you to |Kindly |Go on and |][explain|describe|discuss|summarize the idea of|analyze|compare|research|review|evaluate|define|illustrate|outline] {x}[ and {y}| in detail| for beginners| in a few words| to a child| step by step|][.|]",
+    "[Please |Could you |Can you |Would you |Now |Hey, |Hi! |I want you to |I need you to |Kindly |Go on and |][write|draft|compose|prepare|create|generate|produce] [an essay|a report|an email|code|a song|a letter|a plan|a table|a test|a novel|a speech|a script|an article] [about|on|for|regarding] {x}[.|]",
+    "[Why|How|When|Where] [does|did|can|will|should|would|could] {x} [work|matter|change|begin|help us|end|happen|grow|fail|cost so much]?",
 )  # fmt: skip
 LIVE = (
     "What's the weather in {c}?", "What is the weather like in {c}?", "What time is it?", "What is the date today?", "What is in the news?",

@@ -14,11 +14,19 @@ DRESS = (
     "Document:\n{p}\n\nQ: {q}\nA:", "Given the text below, {q}\n\n{p}", '"{p}"\n\n{q}', "<document>{p}</document>\n{q}",
     "Here are the search results:\n{p}\n\nAnswer the user's question: {q}", "Information:\n{p}\n\nUser question: {q}",
     "Based on this text: {p}\n\n{q}", "Article: {p}\n\nBased on the article, {q}",
+    "[Passage|Text|Context|Document|Article|Note|Story|Source|Information|Facts|Excerpt|Paragraph|Background][: |:\n|:\n\n]{p}\n[\n|][Question|Q|Query|User question|My question|Ask|User|Now answer][: |:\n]{q}[\nAnswer:|\nA:|\nYour answer:|\nShort answer:|]",
+    "[Read|Look at|Study|Consider|Take|Use|Here is|See|Below is|I have|You get] [this|the following|a|one|the next] [text|passage|note|story|paragraph|document|article|report][: |:\n|.\n\n]{p}\n[\n|][Now: |Then answer: |Question: |Tell me: |Answer: |My question: |]{q}",
+    "[Answer|Reply to|Respond to] [the question|this question|my question] [from|with|by|using only|based on] [the text|the passage|the context|the note|this paragraph][. |.\n|:\n]{p}[\n| |\n\n]{q}",
+    "<text>{p}</text>\n{q}", "<passage>{p}</passage>\n\n{q}", "<source>{p}</source> {q}",
+    "{q}[ Use this text: |\nContext: |\n\nText: | Look here: |\nSource: | (see below)\n| Here is what I know: ]{p}",
+    '[I read this|My friend wrote this|It says here|The paper says|We know this|From the web|A page says|They told me]: [{p}|"{p}"][ |\n|\n\n]{q}',
 )  # fmt: skip
 GROUNDED = (
     "Answer only from the passage.", "Use only the given context.", "You answer questions about a text.",
     "Answer from the context. If it does not tell, say that you don't know.", "You are a question answering agent.",
     "If the text does not contain the answer, say you don't know.", "Answer using the search results.",
+    "[Answer|Reply|Respond] [only |][from|with|using|based on] the [text|passage|context|document|given information|source]. [If it is not there|If you cannot find it|If the text does not say|If the answer is missing|Otherwise][,] say [that you don't know|you do not know|\"I don't know\"|so].",
+    "You are [a careful reader|a reading assistant|a helpful question answering bot|an assistant that reads documents|a search assistant|a librarian who reads texts].",
 )  # fmt: skip
 IN_SYSTEM = (
     "Answer from this text: {p}", "You answer questions about this document.\n\n{p}", "Context:\n{p}", "Use this information: {p}",
@@ -26,8 +34,10 @@ IN_SYSTEM = (
     "question using only information from the search results. If the search results do not contain information that can answer "
     "the question, say so.\n\nHere are the search results in numbered order:\n{p}"),
     "Answer the question from these search results:\n<search_results>\n{p}\n</search_results>", "{p}",
+    "[Use|Know|Remember|Rely on|Answer from|Here is|This is|You know] [this|the following|the following text|this note|what follows][:|.\n|:\n\n] {p}",
+    "[Facts|Notes|Knowledge|Data|Document|Background|Company handbook|FAQ][:\n|: ]{p}[\n\nAnswer the user's questions.|\nBe short.|]",
 )  # fmt: skip
-UNKNOWN = "I don't know. The text does not say."
+UNKNOWN = "I don't know."
 SAYS = (
     "What does the text say about the {x}?", "What about the {x}?", "What do you know about the {x}?", "Tell me about the {x}.",
     "What happened to the {x}?", "Which sentence is about the {x}?", "What is said about the {x}?", "Find the part about the {x}.",
@@ -35,9 +45,18 @@ SAYS = (
     "What happened with the {x}?",
 )  # fmt: skip
 WHO = ("Who {v} the {o}?", "Who was it that {v} the {o}?", "Who {v} a {o}?", "Tell me who {v} the {o}.",
-       "According to the text, who {v} the {o}?", "Do you know who {v} the {o}?")  # fmt: skip
+       "According to the text, who {v} the {o}?", "Do you know who {v} the {o}?",
+    "[Which person|Which one|Which of them|What person|Whose work: who|Name who|Please say who|Find out who] {v} the {o}?",
+    "[By whom was the {o} {v}|The {o} was {v} by whom|Who is the one that {v} the {o}|The {o}: who {v} it|Who is said to have {v} the {o}]?",
+)  # fmt: skip
 IS_IT = ("Is it true that {s}?", "Does the text say that {s}?", "Yes or no: {s}?", "True or not: {s}?",
-         "Is this right: {s}?", "Is it correct that {s}?", "Answer yes or no. {s}?")  # fmt: skip
+         "Is this right: {s}?", "Is it correct that {s}?", "Answer yes or no. {s}?",
+    "[Is|Was] it [true|right|correct|so|a fact|the case|said|written] that {s}?",
+    "[True or false|Yes or no|Right or wrong|Correct or not|Is this so|Check this|Tell me yes or no|Decide yes or no][: |? ]{s}[.|?]",
+    "[According to the text|By the passage|From this|In the text|Going by this|As written], [is it true that |is it so that |]{s}?",
+    "{s}[, right?|, yes or no?|, is that so?|, correct?|. True?|. Yes or no?|, is it?]",
+    "[The claim|A claim|Statement|Claim|Someone says|He says]: {s}. [Is that true?|Is it right?|Yes or no?|Does the text agree?|Correct?]",
+)  # fmt: skip
 
 
 def passage(d: Draw, told: list[str]) -> str:
@@ -74,14 +93,13 @@ def attributes(d: Draw) -> Chat:
     if d.chance(0.3):
         d.random.shuffle(told)
     exchanges: list[tuple[str, str]] = []
-    for _ in range(d.any((1, 1, 2, 3, 4))):
+    for _ in range(d.any((1, 2, 3, 4, 5))):
         one, attribute, value = d.any(rows)
-        answer = worlds.answer(attribute, one.name, value)
-        if d.chance(0.3):
+        if d.chance(0.25):
             unseen = [other for other in worlds.KINDS[one.kind] if other not in one.has]
             if unseen:
-                attribute, answer = d.any(unseen), UNKNOWN
-        exchanges.append((d.phrase(attribute.asked, n=one.name), answer))
+                attribute, value = d.any(unseen), UNKNOWN
+        exchanges.append((worlds.question(d, attribute, one.name), value))
     return dressed(d, "passage", passage(d, told), exchanges)
 
 
@@ -101,41 +119,79 @@ def sentences(d: Draw) -> Chat:
         if d.chance(0.12):
             absent = d.of(words.FOODS)
             exchanges.append((d.phrase(SAYS, x=absent), UNKNOWN))
-        elif d.chance(0.5):
-            exchanges.append((d.phrase(WHO, v=verb, o=thing), f"{who}."))
+        elif d.chance(0.75):
+            exchanges.append((d.phrase(WHO, v=verb, o=thing), who))
         else:
             exchanges.append((d.phrase(SAYS, x=thing), sentence))
     return dressed(d, "passage-sentence", passage(d, [row[3] for row in rows]), exchanges)
 
 
 def general(d: Draw) -> Chat:
-    """Sentences about anything; the answer is the sentence that the question is about, said again."""
+    """Sentences about anything; the answer is the span that a question asks for."""
     rows = [relations.row(d) for _ in range(d.any((1, 2, 2, 3, 4, 5)))]
     exchanges: list[tuple[str, str]] = []
-    for _ in range(d.any((1, 1, 2, 3))):
-        sentence, question, _ = d.any(rows)
+    for _, question, _, span in d.random.sample(rows, d.number(1, len(rows))):
+        exchanges.append((question, span))
         if d.chance(0.15):
-            absent, question, name = relations.row(d)
-            if not any(name in told for told, _, _ in rows) and absent:
-                exchanges.append((question, UNKNOWN))
-                continue
-            question = rows[0][1]
-            sentence = rows[0][0]
-        exchanges.append((question, sentence))
-    return dressed(d, "passage-general", passage(d, [sentence for sentence, _, _ in rows]), exchanges)
+            _, absent, name, _ = relations.row(d)
+            if not any(name in told for told, _, _, _ in rows):
+                exchanges.append((absent, UNKNOWN))
+    return dressed(d, "passage-general", passage(d, [row[0] for row in rows]), exchanges)
+
+
+CITED = (
+    "[Answer|Reply|Respond] [with the number of the source|and cite the source|with a citation|and name the passage|and cite the passage number|giving the source in brackets][.|:] {q}",
+    "{q} [Cite the source.|Cite your source.|Give the source number.|With a citation.|Name the passage number.|Add the number of the passage.|Which source says so?]",
+    "[Use|Read|See|From|Search] [the|these] [numbered |][sources|passages|results|documents] [and cite them|and give the number|with citations|and cite the one you used]. {q}",
+    "[Question|Q|Query|Ask]: {q} [Cite|Cite the passage|Give the source|Source please|With source]",
+    "{q} (cite)", "{q}\nAnswer and cite.",
+)  # fmt: skip
+NUMBERED = (
+    "[{i}] {s}",
+    "[{i}] {s}",
+    "({i}) {s}",
+    "Passage {i}: {s}",
+    "Source {i}: {s}",
+    "{i}. {s}",
+    "Result {i}: {s}",
+    "Document [{i}]: {s}",
+)
+
+
+def cited(d: Draw) -> Chat:
+    """Numbered passages (three mostly); the answer is the span and the number of the passage that tells it."""
+    count = d.any((3, 3, 3, 2, 4))
+    dress, rows = d.way(NUMBERED), [relations.row(d) for _ in range(count)]
+    lines = []
+    for at, (sentence, _, _, _) in enumerate(rows, 1):
+        more = f" {worlds.filler(d)}" if d.chance(0.3) else ""
+        lines.append(dress.format(i=at, s=sentence + more))
+    text = d.any(("\n", "\n", "\n\n")).join(lines)
+    exchanges = []
+    for at in d.random.sample(range(count), d.number(1, count)):
+        question = d.way(CITED).replace("{q}", rows[at][1])
+        exchanges.append((question, f"{rows[at][3]} [{at + 1}]"))
+    if d.chance(0.12):
+        _, absent, name, _ = relations.row(d)
+        if name not in text:
+            exchanges.append((d.way(CITED).replace("{q}", absent), UNKNOWN))
+    return dressed(d, "cited", text, exchanges)
 
 
 def yes_no(d: Draw) -> Chat:
     """Is a statement what the passage tells? The false ones change the value alone."""
-    cast = worlds.things(d, d.number(1, 3), 2)
+    cast = worlds.things(d, d.any((1, 1, 2, 3)), 2)
     rows = [(one, attribute, value) for one in cast for attribute, value in one.has.items()]
     told = [worlds.tell(d, attribute, one.name, value) for one, attribute, value in rows]
     exchanges: list[tuple[str, str]] = []
-    for _ in range(d.any((1, 2, 3))):
+    for _ in range(d.number(2, 6)):
         one, attribute, value = d.any(rows)
-        true = d.chance(0.5)
-        claimed = value if true else worlds.value_of(d, attribute.key)
-        statement = worlds.answer(attribute, one.name, claimed)[:-1]
+        claimed = value if d.chance(0.5) else worlds.value_of(d, attribute.key)
+        statement = (
+            worlds.answer(attribute, one.name, claimed)
+            if d.chance(0.5)
+            else worlds.tell(d, attribute, one.name, claimed)
+        )[:-1]
         exchanges.append((d.phrase(IS_IT, s=statement), "Yes." if claimed == value else "No."))
     return dressed(d, "yes-no", passage(d, told), exchanges)
 

@@ -12,6 +12,7 @@ HELLOS = (
     "Hello, assistant", "Hi bot", "hey you", "Yo", "Hello again", "Hi, anyone there?", "Say hello", "Say hi",
     "Hello Claude", "Hello from boto3", "Well hello", "Hello hello", "Hello my friend", "hi :)", "Hello, can you hear me?",
     "Hello, is this working?", "Hello Craton", "Good to see you",
+    "[Hello|Hi|Hey|Good morning|Good evening|Greetings|Good day|Howdy|Hi there|Hello there|Hey there|Hiya][, | ][friend|assistant|bot|there|Craton|computer|buddy|everyone|AI|dear assistant|machine|mate][!|.|]",
 )  # fmt: skip
 HELLO = "Hello! How can I help you?"
 
@@ -19,6 +20,7 @@ HOW = (
     "How are you?", "How are you doing?", "How is it going?", "How are you today?", "Hi, how are you?", "How do you feel?",
     "Hello, how are you?", "What's up?", "Are you ok?", "How's your day?", "Hey, how are you doing today?",
     "How do you do?",
+    "[Hi, |Hello! |Hey, |So, |And |][how|How] [are you|do you do|is it going|are things|is life|are you doing|have you been|do you feel][ today| now| this morning| these days|][?|]",
 )  # fmt: skip
 FINE = "I am fine, thank you. How can I help you?"
 
@@ -28,6 +30,9 @@ WHO = (
     "Which model is this?", "Describe yourself.", "Who made you?", "Who built you?", "Are you ChatGPT?", "Are you Claude?",
     "Please introduce yourself.", "Who is there?", "What kind of model are you?", "Can you tell me who you are?",
     "Are you an AI?", "Say who you are.", "And who are you?", "What should I call you?", "Which AI are you?",
+    "[Who|What] [exactly |really |then |]are you[?|, please?|, by the way?| called?|, may I ask?|, if I may ask?]",
+    "[Tell me|Can you tell me|I want to know|Could you say|Please say|Explain|Say] [who you are|what you are|your name|about yourself|which model you are|what kind of AI you are][.|?|]",
+    "[What|Which] [kind of |sort of |type of |][model|AI|assistant|program|system|machine|bot|thing] [are you|is this|am I talking to|do I talk to|answers me here]?",
 )  # fmt: skip
 ME = "I am Craton Chat Mini, a small sample model that runs on your own machine."
 
@@ -35,6 +40,8 @@ WHAT = (
     "What can you do?", "Help", "How can you help me?", "What are your abilities?", "What do you know?", "Can you help me?",
     "What can I ask you?", "help me", "Show me what you can do.", "What are you good at?", "What is your purpose?",
     "List your skills.", "I need help.", "What can you help me with?", "What are your limits?",
+    "[What|Which things] [can you do|are you able to do|do you do|can you help with|are you for|can I use you for|tasks can you do|can you answer][ for me| today| here|]?",
+    "[Tell me|Show me|Explain|List|Describe|Say] [what you can do|your abilities|your skills|how you can help|what you are good at|what you do|your functions][.|]",
 )  # fmt: skip
 ABLE = (
     "I can answer short questions, read a passage that you give me, extract JSON and call tools. "
@@ -44,12 +51,15 @@ ABLE = (
 THANKS = (
     "Thanks", "Thank you!", "Thank you very much.", "Thanks a lot!", "Great, thanks.", "Cool, thank you", "Many thanks",
     "Thx", "That helps, thanks.", "Perfect, thank you.", "I appreciate it.", "thanks so much", "Nice, thanks!",
+    "[Thanks|Thank you|Many thanks|Thx|Thanks a lot|Thank you so much|Cheers][ for your help| for that| for the answer| for everything| for this| for the help|][.|!|]",
+    "[Great|Perfect|Nice|Good|Wonderful|Super|Excellent|Cool][, | - |! ][thanks|thank you|many thanks|thank you so much|I thank you][.|!|]",
 )  # fmt: skip
 WELCOME = "You are welcome!"
 
 BYES = (
     "Bye", "Goodbye!", "See you later.", "Bye bye", "Good night", "That is all, bye.", "See you!", "Goodbye for now",
     "I have to go.", "Farewell", "Talk to you later", "Have a nice day", "ok bye",
+    "[Bye|Goodbye|See you|Farewell|Good night|So long|Take care|Until next time][ then| now| and thanks| for today| my friend| tomorrow|][.|!|]",
 )  # fmt: skip
 BYE = "Goodbye! Have a nice day."
 
@@ -84,9 +94,14 @@ MY_NAME = (
     "My name is {name}.", "I am {name}.", "Hi, I'm {name}.", "Hello, my name is {name}.", "Call me {name}.",
     "Hello! I am {name}.", "You can call me {name}.", "This is {name}.", "Hey, {name} here.", "Hi, this is {name}.",
     "hello I am {name}, nice to meet you",
+    "[Hi|Hello|Hey|Good morning|Good evening|Greetings][! |, |. ][my name is|I am|I'm|this is|you can call me|people call me|they call me] {name}[.|!|]",
+    "[My friends|People|They|Others|All|Colleagues] call me {name}.",
 )  # fmt: skip
 ASK_NAME = ("What is my name?", "Who am I?", "Do you remember my name?", "What was my name?", "What's my name?",
-            "Can you tell me my name?", "Tell me my name.", "Do you know what I am called?")  # fmt: skip
+            "Can you tell me my name?", "Tell me my name.", "Do you know what I am called?",
+    "[Tell me|Do you know|Can you tell me|Could you tell me|I want to know|I'd like to know|Please tell me|I wonder|Let me know|Say|I need to know|Remind me] [my name|what my name is|who I am|what I am called|how I am called][.|?|]",
+    "[What|And what|So what|Now, what|Again, what|Sorry, what|Hey, what] [is|was] my name[ again| please|]?",
+)  # fmt: skip
 
 
 def talk(d: Draw) -> Chat:

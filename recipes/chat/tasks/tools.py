@@ -13,6 +13,7 @@ SYSTEMS = (
     "You are a helpful assistant with tools.", "Use the tools when they help.", "You can call functions.",
     "You have access to these tools.", "Only use the tools that you are given.", "You are an agent.",
     "You are an app that creates playlists. Only return song names and artists.",
+    "[You are|Act as|Be] [an assistant|a bot|an agent|a helper|a service|a system] [with tools|that calls functions|that can use tools|with access to an API|who uses the tools][.| when needed.| if they help.]",
 )  # fmt: skip
 FAILS = ("not found", "timeout", "access denied", "unknown", "no data", "service unavailable")
 
@@ -66,7 +67,7 @@ def handed(d: Draw, task: str, turns: list[tuple[str, str]], tools: list[toolbox
 
 def use(d: Draw) -> Chat:
     """One to four tools; a question for one of them, sometimes a second one after the answer."""
-    kit = toolbox.kit(d, d.any((1, 1, 2, 2, 3, 4)))
+    kit = toolbox.kit(d, d.any((1, 2, 2, 3, 3, 4)))
     turns: list[tuple[str, str]] = []
     for _ in range(d.any((1, 2, 2, 3))):
         turns += exchange(d, d.any(kit))

@@ -13,112 +13,128 @@ from recipes.chat.draw import Draw
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One property: `told` and `asked` are templates of {n} (the thing's name) and {v}; `answer` is the canonical one."""
+    """One property: `told` and `asked` are templates of {n} (the thing's name) and {v}; `answer` states it in a sentence.
+
+    `nouns` are its names, with bars between, for questions that ask for "the {a} of {n}".
+    """
 
     key: str
+    nouns: str
     told: tuple[str, ...]
     asked: tuple[str, ...]
     answer: str
 
 
+# Ways to ask for any attribute by a noun, and to tell it: {a} the noun, {n} the thing, {v} the value.
+ASKED = (
+    "[What is|What's|Tell me|Give me|Name|Find|State|I need|Do you know|Can you tell me|Say|What was] the {a} of {n}?",
+    "[What|Which] {a} does {n} have?", "{n}[: what {a}?|: {a}?|'s {a}?|, what {a}?| - {a}?| has what {a}?|: which {a}?]",
+    "[What|Which {a}] [does the text give|is given|is stated|is told|do we learn|does it say|stands there|is named] for {n}?",
+    "[According to the text|From this|In the passage|Here|As told|By this text], what is the {a} of {n}?",
+    "[What is|Tell me|Give me|What's|Find|I want to know|Do you know] {n}'s {a}?",
+)  # fmt: skip
+TOLD = (
+    "[The|As for the|We know the] {a} of {n}[ is|: it is| - that is] {v}.", "{n}'s {a} is {v}.", "{n}: {a} {v}.", "{n} ({a}: {v}).",
+    "[Everyone knows|It is said|They say|We read|Records show|Note] that the {a} of {n} is {v}.",
+)  # fmt: skip
 PERSON = (
-    Attribute("city", ("{n} lives in {v}.", "{n} is from {v}.", "{n} has a house in {v}.", "The home of {n} is in {v}.",
+    Attribute("city", "city|home town|place of residence|home", ("{n} lives in {v}.", "{n} is from {v}.", "{n} has a house in {v}.", "The home of {n} is in {v}.",
                        "{n} moved to {v} last year."),
               ("Where does {n} live?", "In which city does {n} live?", "Which city does {n} live in?", "What city is {n} in?",
                "What is the home town of {n}?"), "{n} lives in {v}."),
-    Attribute("job", ("{n} works as a {v}.", "{n} is a {v}.", "{n} has been a {v} for years.", "The job of {n} is {v}.",
+    Attribute("job", "job|profession|occupation|trade|work", ("{n} works as a {v}.", "{n} is a {v}.", "{n} has been a {v} for years.", "The job of {n} is {v}.",
                       "{n} found work as a {v}."),
               ("What is the job of {n}?", "What does {n} do for a living?", "What does {n} work as?", "Which job does {n} have?",
                "What is {n}'s profession?"), "{n} is a {v}."),
-    Attribute("age", ("{n} is {v} years old.", "{n} turned {v} this year.", "The age of {n} is {v}.", "{n} is aged {v}."),
+    Attribute("age", "age", ("{n} is {v} years old.", "{n} turned {v} this year.", "The age of {n} is {v}.", "{n} is aged {v}."),
               ("How old is {n}?", "What is the age of {n}?", "What is {n}'s age?", "Which age is {n}?"), "{n} is {v} years old."),
-    Attribute("pet", ("{n} has a {v}.", "{n} owns a {v}.", "{n} keeps a {v} at home.", "The pet of {n} is a {v}."),
+    Attribute("pet", "pet|animal", ("{n} has a {v}.", "{n} owns a {v}.", "{n} keeps a {v} at home.", "The pet of {n} is a {v}."),
               ("What pet does {n} have?", "Which animal does {n} own?", "What animal does {n} keep?", "What is {n}'s pet?"),
               "{n} has a {v}."),
-    Attribute("hobby", ("{n} likes {v}.", "{n} enjoys {v}.", "The hobby of {n} is {v}.", "In the evening {n} goes {v}.",
+    Attribute("hobby", "hobby|pastime|favorite activity|interest", ("{n} likes {v}.", "{n} enjoys {v}.", "The hobby of {n} is {v}.", "In the evening {n} goes {v}.",
                         "{n} loves {v} most of all."),
               ("What does {n} like?", "What is the hobby of {n}?", "What does {n} enjoy?", "Which hobby does {n} have?",
                "What is {n}'s hobby?"), "{n} likes {v}."),
-    Attribute("food", ("{n} eats {v} every day.", "The favorite food of {n} is {v}.", "{n} often cooks {v}.",
+    Attribute("food", "favorite food|meal|dish|food", ("{n} eats {v} every day.", "The favorite food of {n} is {v}.", "{n} often cooks {v}.",
                        "For lunch {n} had {v}."),
               ("What does {n} eat?", "What is the favorite food of {n}?", "Which food does {n} eat?", "What did {n} cook?"),
               "{n} eats {v}."),
-    Attribute("color", ("The favorite color of {n} is {v}.", "{n} always wears {v}.", "{n} chose the color {v}.",
+    Attribute("color", "favorite color|color|preferred color|colour", ("The favorite color of {n} is {v}.", "{n} always wears {v}.", "{n} chose the color {v}.",
                         "{n} painted the door {v}."),
               ("What is the favorite color of {n}?", "Which color does {n} wear?", "What color does {n} like?",
                "What is {n}'s color?"), "The color of {n} is {v}."),
-    Attribute("thing", ("{n} bought a {v}.", "{n} found a {v} on the street.", "{n} sold a {v}.", "{n} carries a {v}."),
+    Attribute("thing", "thing|object|item|possession", ("{n} bought a {v}.", "{n} found a {v} on the street.", "{n} sold a {v}.", "{n} carries a {v}."),
               ("What did {n} buy?", "What did {n} find?", "What did {n} sell?", "What does {n} carry?"), "It was a {v}."),
 )  # fmt: skip
 COMPANY = (
-    Attribute("city", ("{n} is based in {v}.", "{n} has its office in {v}.", "The headquarters of {n} are in {v}.",
+    Attribute("city", "location|seat|home city|headquarters|office", ("{n} is based in {v}.", "{n} has its office in {v}.", "The headquarters of {n} are in {v}.",
                        "{n} is a company from {v}."),
               ("Where is {n} based?", "In which city is {n}?", "Where are the headquarters of {n}?", "Where is {n}?"),
               "{n} is based in {v}."),
-    Attribute("founded", ("{n} was founded in {v}.", "{n} started in {v}.", "Since {v}, {n} has been in business.",
+    Attribute("founded", "founding year|year of foundation|start year|first year", ("{n} was founded in {v}.", "{n} started in {v}.", "Since {v}, {n} has been in business.",
                           "The year {v} saw the start of {n}."),
               ("When was {n} founded?", "When did {n} start?", "In which year was {n} founded?", "What year was {n} founded?"),
               "{n} was founded in {v}."),
-    Attribute("product", ("{n} makes {v}s.", "{n} sells {v}s.", "The main product of {n} is the {v}.",
+    Attribute("product", "product|main product|best known product|goods", ("{n} makes {v}s.", "{n} sells {v}s.", "The main product of {n} is the {v}.",
                           "{n} is known for its {v}s."),
               ("What does {n} make?", "What does {n} sell?", "What is the main product of {n}?", "What is {n} known for?"),
               "{n} makes {v}s."),
-    Attribute("boss", ("{n} is led by {v}.", "The head of {n} is {v}.", "{v} runs {n}.", "{v} is the director of {n}."),
+    Attribute("boss", "boss|head|leader|director|chief", ("{n} is led by {v}.", "The head of {n} is {v}.", "{v} runs {n}.", "{v} is the director of {n}."),
               ("Who leads {n}?", "Who runs {n}?", "Who is the head of {n}?", "Who is the director of {n}?"), "{v} leads {n}."),
-    Attribute("employees", ("{n} has {v} employees.", "{v} people work at {n}.", "{n} employs {v} people.",
+    Attribute("employees", "number of employees|staff size|head count|number of workers", ("{n} has {v} employees.", "{v} people work at {n}.", "{n} employs {v} people.",
                             "There are {v} workers at {n}."),
               ("How many employees does {n} have?", "How many people work at {n}?", "How many people does {n} employ?",
                "How big is the staff of {n}?"), "{n} has {v} employees."),
 )  # fmt: skip
 PLACE = (
-    Attribute("population", ("{n} has {v} inhabitants.", "{v} people live in {n}.", "The population of {n} is {v}.",
+    Attribute("population", "population|number of people|number of inhabitants|size", ("{n} has {v} inhabitants.", "{v} people live in {n}.", "The population of {n} is {v}.",
                              "{n} is home to {v} people."),
               ("How many people live in {n}?", "What is the population of {n}?", "How many inhabitants does {n} have?",
                "How big is {n}?"), "{n} has {v} inhabitants."),
-    Attribute("river", ("{n} lies on the river {v}.", "The river {v} flows through {n}.", "The {v} is the river of {n}.",
+    Attribute("river", "river", ("{n} lies on the river {v}.", "The river {v} flows through {n}.", "The {v} is the river of {n}.",
                         "Boats reach {n} on the river {v}."),
               ("Which river flows through {n}?", "On which river is {n}?", "What is the river of {n}?",
                "What river is {n} on?"), "{n} lies on the river {v}."),
-    Attribute("known", ("{n} is famous for its {v}.", "{n} is known for its {v}.", "Visitors come to {n} for its {v}.",
+    Attribute("known", "attraction|main attraction|famous thing|claim to fame", ("{n} is famous for its {v}.", "{n} is known for its {v}.", "Visitors come to {n} for its {v}.",
                         "People love {n} for its {v}."),
               ("What is {n} famous for?", "What is {n} known for?", "Why do visitors come to {n}?", "What do people love {n} for?"),
               "{n} is known for its {v}."),
-    Attribute("mayor", ("The mayor of {n} is {v}.", "{v} is the mayor of {n}.", "{n} elected {v} as mayor.",
+    Attribute("mayor", "mayor|head", ("The mayor of {n} is {v}.", "{v} is the mayor of {n}.", "{n} elected {v} as mayor.",
                         "{v} became mayor of {n}."),
               ("Who is the mayor of {n}?", "Who became mayor of {n}?", "Who did {n} elect?", "What is the name of the mayor of {n}?"),
               "The mayor of {n} is {v}."),
 )  # fmt: skip
 ARTICLE = (
-    Attribute("price", ("The {n} costs {v} dollars.", "The price of the {n} is {v} dollars.", "You pay {v} dollars for the {n}.",
+    Attribute("price", "price|cost|amount to pay", ("The {n} costs {v} dollars.", "The price of the {n} is {v} dollars.", "You pay {v} dollars for the {n}.",
                         "The {n} is sold for {v} dollars."),
               ("How much does the {n} cost?", "What is the price of the {n}?", "How much is the {n}?", "What do I pay for the {n}?"),
               "The {n} costs {v} dollars."),
-    Attribute("color", ("The {n} is {v}.", "The {n} comes in {v}.", "The color of the {n} is {v}.", "They sell the {n} in {v}."),
+    Attribute("color", "color|colour|paint", ("The {n} is {v}.", "The {n} comes in {v}.", "The color of the {n} is {v}.", "They sell the {n} in {v}."),
               ("What color is the {n}?", "What is the color of the {n}?", "Which color does the {n} have?", "In which color is the {n} sold?"),
               "The {n} is {v}."),
-    Attribute("weight", ("The {n} weighs {v} kilograms.", "The weight of the {n} is {v} kilograms.", "With {v} kilograms, the {n} is not light.",
+    Attribute("weight", "weight|mass", ("The {n} weighs {v} kilograms.", "The weight of the {n} is {v} kilograms.", "With {v} kilograms, the {n} is not light.",
                          "The {n} has a weight of {v} kilograms."),
               ("How heavy is the {n}?", "What is the weight of the {n}?", "How much does the {n} weigh?", "What does the {n} weigh?"),
               "The {n} weighs {v} kilograms."),
-    Attribute("day", ("The {n} arrives on {v}.", "The {n} will be delivered on {v}.", "On {v} the {n} is delivered.",
+    Attribute("day", "delivery day|arrival|delivery date|day of arrival", ("The {n} arrives on {v}.", "The {n} will be delivered on {v}.", "On {v} the {n} is delivered.",
                       "Expect the {n} on {v}."),
               ("When does the {n} arrive?", "When is the {n} delivered?", "On which day does the {n} come?", "What day does the {n} arrive?"),
               "The {n} arrives on {v}."),
-    Attribute("warranty", ("The {n} has a warranty of {v} months.", "The warranty of the {n} lasts {v} months.",
+    Attribute("warranty", "warranty|guarantee|warranty period|length of the warranty", ("The {n} has a warranty of {v} months.", "The warranty of the {n} lasts {v} months.",
                            "You can return the {n} within {v} months.", "The {n} is covered for {v} months."),
               ("How long is the warranty of the {n}?", "How long does the warranty of the {n} last?", "How many months is the {n} covered?",
                "How long can I return the {n}?"), "The {n} has {v} months of warranty."),
 )  # fmt: skip
 MEETING = (
-    Attribute("day", ("The {n} is on {v}.", "The {n} takes place on {v}.", "On {v} there is the {n}.", "They moved the {n} to {v}."),
+    Attribute("day", "day|date", ("The {n} is on {v}.", "The {n} takes place on {v}.", "On {v} there is the {n}.", "They moved the {n} to {v}."),
               ("When is the {n}?", "On which day is the {n}?", "What day is the {n}?", "When does the {n} take place?"), "The {n} is on {v}."),
-    Attribute("room", ("The {n} is held in room {v}.", "The {n} is in room {v}.", "Room {v} is reserved for the {n}.", "Come to room {v} for the {n}."),
+    Attribute("room", "room|place|location", ("The {n} is held in room {v}.", "The {n} is in room {v}.", "Room {v} is reserved for the {n}.", "Come to room {v} for the {n}."),
               ("Where is the {n}?", "In which room is the {n}?", "Which room is the {n} in?", "What room is reserved for the {n}?"),
               "The {n} is in room {v}."),
-    Attribute("time", ("The {n} starts at {v}.", "The {n} begins at {v}.", "At {v} the {n} starts.", "Be there at {v} for the {n}."),
+    Attribute("time", "time|start|hour|starting time", ("The {n} starts at {v}.", "The {n} begins at {v}.", "At {v} the {n} starts.", "Be there at {v} for the {n}."),
               ("At what time does the {n} start?", "When does the {n} begin?", "What time is the {n}?", "What time does the {n} start?"),
               "The {n} starts at {v}."),
-    Attribute("host", ("{v} hosts the {n}.", "The {n} is organized by {v}.", "{v} invited everyone to the {n}.", "The host of the {n} is {v}."),
+    Attribute("host", "host|organizer|person in charge|leader", ("{v} hosts the {n}.", "The {n} is organized by {v}.", "{v} invited everyone to the {n}.", "The host of the {n} is {v}."),
               ("Who hosts the {n}?", "Who organizes the {n}?", "Who invited people to the {n}?", "Who is the host of the {n}?"), "{v} hosts the {n}."),
 )  # fmt: skip
 KINDS = {"person": PERSON, "company": COMPANY, "place": PLACE, "article": ARTICLE, "meeting": MEETING}
@@ -205,8 +221,18 @@ def things(d: Draw, count: int, most: int = 3) -> list[Thing]:
 
 
 def tell(d: Draw, attribute: Attribute, name: str, value: str) -> str:
-    text = d.way(attribute.told).format(n=name, v=value)
+    ways = TOLD if d.chance(0.15) else attribute.told
+    text = d.way(ways).format(n=name, v=value, a=noun(d, attribute))
     return text[0].upper() + text[1:]
+
+
+def noun(d: Draw, attribute: Attribute) -> str:
+    options = attribute.nouns.split("|")
+    return d.way(options)
+
+
+def question(d: Draw, attribute: Attribute, name: str) -> str:
+    return d.phrase(ASKED if d.chance(0.35) else attribute.asked, n=name, a=noun(d, attribute))
 
 
 def answer(attribute: Attribute, name: str, value: str) -> str:

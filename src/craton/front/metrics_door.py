@@ -21,12 +21,12 @@ from craton.aws.wire.sigv4 import SignedRequest
 from craton.context import App, Call
 from craton.features.inference.targets import report
 from craton.features.inference.targets.report import TargetRow
-from craton.features.metering.totals import Total
 from craton.front import body as http
 from craton.front.admit import authorize_key
 from craton.front.authenticate import authenticate
 from craton.front.pipeline import body_digest, new_request_id
 from craton.front.prometheus import CONTENT_TYPE, Standing, flat, text
+from craton.front.prometheus_models import Models
 
 ACTION = "craton:GetMetrics"
 PATH = "/metrics"
@@ -60,6 +60,7 @@ class MetricsDoor:
         self.is_open = is_open
         self.spool = spool
         self.report = report
+        self.models = Models()
 
     async def __call__(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
         try:
@@ -100,9 +101,9 @@ class MetricsDoor:
         pids = {"supervisor": os.getppid(), **{f"worker-{index}": pid for index, pid in workers.items()}}
         targets = [(row.pop("worker"), msgspec.convert(row, TargetRow)) for row in map(dict, rows)]
         return Standing(
-            totals=msgspec.msgpack.decode(known["totals"], type=list[Total]),
+            models=self.models.families(known["totals"]),
             lost=known["lost"],
-            spans=known["spans"],
+            exported=known["exported"],
             budgets=known["budgets"],
             jobs=known["jobs"],
             workers=workers,

@@ -7,31 +7,28 @@ everything is given. Source: Prometheus, "Exposition formats"; its own client's 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from itertools import accumulate
 from typing import Any
 
 import msgspec
 
 from craton.features.inference.targets.report import TargetRow
-from craton.features.metering.totals import BOUNDS_MS, Histogram, Total
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _UNSAFE = re.compile(r'[\\"\n]')
 _ESCAPED = {"\\": r"\\", '"': r"\"", "\n": r"\n"}
-_BOUNDS = [*(f"{bound / 1000:g}" for bound in BOUNDS_MS), "+Inf"]
 
 
 class Standing(msgspec.Struct, kw_only=True):
-    """How a server stands. `spans`: of traces, by what became of them; `budgets`: spent of
-    how much; `memory`: bytes by process; `delivery`: counts of log delivery by name; `deployments`: what
+    """How a server stands. `models`: the families of models, as `prometheus_models` makes them; `exported`: telemetry
+    by signal and what became of it; `budgets`: spent of how much; `memory`: bytes by process; `delivery`: counts of log delivery by name; `deployments`: what
     is served by replicas, as `models.status` has it.
     """
 
-    totals: list[Total]
+    models: list[bytes] = []
     lost: int = 0
-    spans: dict[str, int] = {}
+    exported: dict[str, dict[str, int]] = {}
     budgets: dict[str, tuple[float, float]] = {}
     jobs: dict[str, int] = {}
     workers: dict[str, int] = {}
@@ -44,16 +41,7 @@ class Standing(msgspec.Struct, kw_only=True):
 
 def text(standing: Standing) -> bytes:
     """All families, in one body."""
-    totals = standing.totals
-    labels = [labelled(account=one.account, region=one.region, model=one.model).replace("%", "%%") for one in totals]
     lines = family("craton_info", "gauge", "The version of the server.", [(labelled(version=standing.version), 1)])
-    for name, kind, about, template, numbers in MODELS:
-        found = [
-            template.replace(_LABELS, label) % given
-            for one, label in zip(totals, labels, strict=True)
-            if (given := numbers(one))
-        ]
-        lines += headed(name, kind, about, found)
     lines += family("craton_uncounted_total", "counter", "Invocations no metric holds.", [("", standing.lost)])
     for place, name, about in (
         (0, "craton_budget_spent", "What was spent of a budget in its period."),
@@ -61,12 +49,22 @@ def text(standing: Standing) -> bytes:
     ):
         budgets = [(labelled(budget=key), both[place]) for key, both in sorted(standing.budgets.items())]
         lines += family(name, "gauge", about, budgets)
+    for name, signal, about in (
+        ("craton_spans", "traces", "Traced invocations by what became of their spans."),
+        ("craton_log_records", "logs", "Records of the log by what became of them on their way to the collector."),
+        (
+            "craton_metric_reports",
+            "metrics",
+            "Reports of metrics by what became of them on their way to the collector.",
+        ),
+    ):
+        outcomes = sorted(standing.exported.get(signal, {}).items())
+        lines += family(name, "gauge", about, [(labelled(outcome=key), count) for key, count in outcomes])
     lines += targets(standing.targets)
     lines += deployments(standing.deployments)
     lines += family("craton_workers", "gauge", "HTTP workers that serve.", [("", len(standing.workers))])
     for name, about, label, numbered in (
         ("craton_jobs", "Runs of jobs by state.", "state", standing.jobs),
-        ("craton_spans", "Traced invocations by what became of their spans.", "outcome", standing.spans),
         (
             "craton_log_delivery",
             "Delivery of invocation logs: what waits, was lost, was delivered.",
@@ -78,7 +76,7 @@ def text(standing: Standing) -> bytes:
         samples = [(labelled(**{label: key}), value) for key, value in sorted(numbered.items())]
         lines += family(name, "gauge", about, samples)
     lines.append("")
-    return "\n".join(lines).encode()
+    return b"".join([*standing.models, "\n".join(lines).encode()])
 
 
 def targets(rows: Iterable[tuple[int, TargetRow]]) -> list[str]:
@@ -167,60 +165,5 @@ DEPLOYMENTS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
     (
         "craton_deployment_memory_bytes", "Memory of its replicas, shared pages in part.", "",
         {"": "pss_bytes"},
-    ),
-)  # fmt: skip
-
-
-# --- what there is of each model: a template of lines, and the numbers that come into it ---
-
-# Where a model's labels come in a template: its lines are made by one replacement and one formatting, since a page with a
-# thousand models must not hold up a worker.
-_LABELS = "\0"
-Numbers = Callable[[Total], tuple[float, ...]]
-"""None at all: the model has no such lines."""
-
-
-def kinds(name: str, *names: str) -> str:
-    return "\n".join(f'{name}{{{_LABELS},kind="{kind}"}} %d' for kind in names)
-
-
-def spans(name: str) -> str:
-    buckets = (f'{name}_bucket{{{_LABELS},le="{bound}"}} %d' for bound in _BOUNDS)
-    return "\n".join([*buckets, f"{name}_sum{{{_LABELS}}} %.3f", f"{name}_count{{{_LABELS}}} %d"])
-
-
-def spanned(of: Callable[[Total], Histogram]) -> Numbers:
-    def numbers(one: Total) -> tuple[float, ...]:
-        histogram = of(one)
-        summed = tuple(accumulate(histogram.found))
-        return (*summed, histogram.total_ms / 1000, summed[-1]) if summed[-1] else ()
-
-    return numbers
-
-
-MODELS: tuple[tuple[str, str, str, str, Numbers], ...] = (
-    (
-        "craton_invocations_total", "counter", "Invocations that were answered.",
-        f"craton_invocations_total{{{_LABELS}}} %d", lambda one: (one.counts[0],),
-    ),
-    (
-        "craton_invocation_errors_total", "counter", "Invocations that were refused or failed, by whose fault.",
-        kinds("craton_invocation_errors_total", "client", "server", "throttle"), lambda one: tuple(one.counts[1:4]),
-    ),
-    (
-        "craton_tokens_total", "counter", "Tokens of answered invocations.",
-        kinds("craton_tokens_total", "input", "output", "cache_read", "cache_write"), lambda one: tuple(one.tokens),
-    ),
-    (
-        "craton_images_total", "counter", "Pictures that were made.",
-        f"craton_images_total{{{_LABELS}}} %d", lambda one: (one.counts[4],) if one.counts[4] else (),
-    ),
-    (
-        "craton_invocation_latency_seconds", "histogram", "From a request's head to its whole answer.",
-        spans("craton_invocation_latency_seconds"), spanned(lambda one: one.latency),
-    ),
-    (
-        "craton_time_to_first_token_seconds", "histogram", "From a request's head to the first piece of a stream.",
-        spans("craton_time_to_first_token_seconds"), spanned(lambda one: one.first),
     ),
 )  # fmt: skip

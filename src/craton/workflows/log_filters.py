@@ -19,6 +19,7 @@ import msgspec
 
 from craton.features.logs import due
 from craton.features.logs.due import Due, Watched
+from craton.features.logs.embedded import Embedded
 from craton.features.logs.metric_filter import KIND as METRIC_FILTER
 from craton.features.logs.metric_filter import Measure, MetricFilter
 from craton.features.logs.patterns.sieve import sieve_of
@@ -150,6 +151,8 @@ class Round(msgspec.Struct):
 async def one_round(some: Round) -> None:
     if some.lane == due.METRICS:
         await measure(some)
+    elif some.lane == due.EMBEDDED:
+        await unfold(some)
     else:
         await deliver(some)
 
@@ -164,6 +167,15 @@ async def measure(some: Round) -> None:
             for one in measures:
                 await asyncio.to_thread(one.add, entries)
     await some.settle([sample for one in measures for sample in one.samples()])
+
+
+async def unfold(some: Round) -> None:
+    """Metrics that events of the appends hold themselves."""
+    job = some.job
+    found = Embedded(job.account, job.region, some.group.rpartition(":")[2], microseconds(job.tools.clock.now()) // 1000)
+    async for entries in some.events(None):
+        await asyncio.to_thread(found.add, entries)
+    await some.settle(found.samples())
 
 
 def metric_filters(store: Reader, job: Job, space: str) -> list[MetricFilter]:

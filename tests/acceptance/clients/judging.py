@@ -136,7 +136,7 @@ def judging(home: Path, script: str, config: str = "", also: Mapping[str, str] |
             assert process.stdin is not None
             process.stdin.close()
             try:
-                process.wait(timeout=10)
+                process.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

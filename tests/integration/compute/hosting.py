@@ -42,7 +42,7 @@ class Stage:
     def row(self, replica: str) -> ReplicaStatus | None:
         return next((row for row in self.host.replicas() if row.id == replica), None)
 
-    async def until(self, holds: Callable[[], Any], within_s: float = 30.0) -> None:
+    async def until(self, holds: Callable[[], Any], within_s: float = 90.0) -> None:
         deadline = time.monotonic() + within_s
         while not holds():
             assert time.monotonic() < deadline, self.host.replicas()
@@ -76,7 +76,7 @@ async def status_of(address: str, path: bytes = b"/health") -> int:
     """What a replica answers at its address. Raises what `Transport` does."""
     pool = Pool(address)
     try:
-        answer = await pool.fetch(b"GET", path, deadline=asyncio.get_running_loop().time() + 5)
+        answer = await pool.fetch(b"GET", path, deadline=asyncio.get_running_loop().time() + 60)
         return answer.status
     finally:
         await pool.close()

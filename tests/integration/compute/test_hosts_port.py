@@ -41,7 +41,7 @@ def test_a_replica_serves_at_its_address(stage: Stage, tmp_path: Path) -> None:
         assert (row.deployment, row.pid) == ("test.ok:1", starts(tmp_path)[0])
         assert row.digest
         assert await status_of(row.address) == 200
-        assert (await ask(row.address, "GET", "/health", timeout_s=5.0)).status == 200
+        assert (await ask(row.address, "GET", "/health", timeout_s=60.0)).status == 200
         assert stage.changes > before
         assert await stage.host.stop("serves#1")
 

@@ -121,7 +121,7 @@ def test_a_node_that_vanishes_takes_nothing_for_long(stage: Stage, cluster: Any,
         node = cluster.list_all_nodes()[-1]
         (lost,) = [row for row in rows.values() if row.node.endswith(str(node.node_id)[:8])]
         cluster.remove_node(node, allow_graceful=False)
-        await stage.until(lambda: (stage.row(lost.id) or lost).state != "ready", 10)
+        await stage.until(lambda: (stage.row(lost.id) or lost).state != "ready", 60)
         again = await stage.ready(lost.id)
         assert again.node != lost.node
         assert again.address != lost.address

@@ -76,7 +76,7 @@ class Kept:
     def log(self) -> str:
         return "\n".join(self.host.log("one"))
 
-    async def until(self, *states: str, within_s: float = 20.0) -> ReplicaStatus:
+    async def until(self, *states: str, within_s: float = 90.0) -> ReplicaStatus:
         """Wait for one of the states."""
         deadline = time.monotonic() + within_s
         while self.status.state not in states:

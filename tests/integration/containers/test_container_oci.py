@@ -110,7 +110,7 @@ def test_one_whose_relay_was_killed_is_removed(podman: Path) -> None:
 
 
 async def gone(pid: int, podman: Path) -> None:
-    for _ in range(200):
+    for _ in range(3_000):
         if not Path(f"/proc/{pid}").exists() and (podman.parent / "kept" / "removed").exists():
             return
         await asyncio.sleep(0.02)

@@ -283,7 +283,7 @@ def test_killing_the_replica_leaves_nothing() -> None:
         assert len(held) >= 4  # the relay, two of bubblewrap's, the command
         os.kill(status.pid, signal.SIGKILL)
         await one.until("failed")
-        for _ in range(100):
+        for _ in range(3_000):
             if not any(Path(f"/proc/{pid}").exists() for pid in held):
                 return
             await asyncio.sleep(0.02)

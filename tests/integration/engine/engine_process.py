@@ -108,7 +108,7 @@ class EngineProcess:
             connection.close()
 
     def until(self, field: str, value: Any) -> None:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while self.get("/stats")[1][field] != value:
             assert time.monotonic() < end, self.get("/stats")
             time.sleep(0.01)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-pytest.importorskip("diffusers")
-
 from craton.engine.images.opening import open_painter
 from craton.engine.images.painter import CannotPaint, Job, Painter
-from recipes.tiny_image import build
+
+# Looked for and not loaded: who only collects the tests does not wait for it.
+pytestmark = pytest.mark.skipif(find_spec("diffusers") is None, reason="diffusers is not installed")
 
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from recipes.tiny_image import build
+
     made = tmp_path_factory.mktemp("tiny") / "model"
     build.build(made)
     return made

@@ -80,7 +80,7 @@ def test_it_dies_with_its_parent(tmp_path: Path) -> None:
     ) as process:
         assert process.stdout is not None
         child = int(process.stdout.readline())
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while not engine.uds.exists() and time.monotonic() < end:
             time.sleep(0.02)
         process.kill()

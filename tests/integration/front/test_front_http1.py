@@ -79,7 +79,7 @@ class Place:
         """All that comes back until the server closes."""
         reader, writer = await self.connect()
         writer.write(data)
-        got = await asyncio.wait_for(reader.read(), 10)
+        got = await asyncio.wait_for(reader.read(), 60)
         writer.close()
         return got
 
@@ -107,7 +107,7 @@ def run(test: Callable[[Place], Awaitable[None]], **limits: Any) -> None:
 
 async def answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
     """Head and body of one answer that tells its length."""
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
     length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
     return head, await reader.readexactly(length)
 
@@ -279,7 +279,7 @@ def test_an_early_answer_arrives_though_the_body_goes_on() -> None:
         assert b"connection: close" in head
         assert body == b"no"
         writer.write(b"x" * 100_000)
-        assert await asyncio.wait_for(reader.read(), 10) == b""
+        assert await asyncio.wait_for(reader.read(), 60) == b""
         writer.close()
 
     run(test, linger_s=0.3)
@@ -341,12 +341,12 @@ def test_draining_answers_what_is_open_and_closes_what_is_idle() -> None:
         while not place.connections.busy:
             await asyncio.sleep(0.01)
         draining = asyncio.create_task(place.connections.drain(5))
-        assert await asyncio.wait_for(idle.read(), 5) == b""
+        assert await asyncio.wait_for(idle.read(), 60) == b""
         place.app.go_on.set()
         head, body = await answer(reader)
         assert b"connection: close" in head
         assert body == b"/hold:"
-        await asyncio.wait_for(draining, 5)
+        await asyncio.wait_for(draining, 60)
         for one in (writer, idle_writer):
             one.close()
 

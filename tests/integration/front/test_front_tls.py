@@ -127,7 +127,7 @@ def folder(tmp_path: Path) -> Path:
 
 async def answer(reader: asyncio.StreamReader) -> bytes:
     """The body of one answer that tells its length."""
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
     return await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
 
 
@@ -158,7 +158,7 @@ def test_http2_is_agreed_upon(folder: Path) -> None:
         writer.write(conn.data_to_send())
         body, ended = b"", False
         while not ended:
-            for event in conn.receive_data(await asyncio.wait_for(reader.read(65536), 10)):
+            for event in conn.receive_data(await asyncio.wait_for(reader.read(65536), 60)):
                 body += event.data if isinstance(event, h2.events.DataReceived) else b""
                 ended = ended or isinstance(event, h2.events.StreamEnded)
         assert body == b"https:"
@@ -179,7 +179,7 @@ def test_another_protocol_than_agreed_is_not_spoken(folder: Path, protocol: str,
         reader, writer = await place.connect(protocol)
         writer.write(data)
         try:
-            got = await asyncio.wait_for(reader.read(), 10)
+            got = await asyncio.wait_for(reader.read(), 60)
         except ConnectionError:
             got = b""
         assert b"200" not in got[:20]
@@ -216,7 +216,7 @@ def test_plain_http_gets_a_clean_close(folder: Path, caplog: pytest.LogCaptureFi
         reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
         writer.write(GET)
         try:
-            got = await asyncio.wait_for(reader.read(), 5)
+            got = await asyncio.wait_for(reader.read(), 60)
         except ConnectionError:
             got = b""
         assert b"HTTP" not in got
@@ -278,7 +278,7 @@ def test_a_reader_that_stops_holds_the_application(folder: Path) -> None:
 
 def _handshaken(place: Place) -> ssl.SSLSocket:
     return place.trust().wrap_socket(
-        socket.create_connection(("127.0.0.1", place.port), timeout=10), server_hostname="127.0.0.1"
+        socket.create_connection(("127.0.0.1", place.port), timeout=60), server_hostname="127.0.0.1"
     )
 
 
@@ -323,7 +323,7 @@ def test_an_early_answer_reaches_a_client_that_still_sends(folder: Path) -> None
         assert await answer(reader) == b"no"
         writer.write(PIECE)
         try:
-            assert await asyncio.wait_for(reader.read(), 10) == b""
+            assert await asyncio.wait_for(reader.read(), 60) == b""
         except ConnectionError:
             pass
 

@@ -116,7 +116,7 @@ class Place:
         """One answer, and then the end of the connection."""
         reader, writer = await self.connect()
         writer.write(self.head(method, key, connection="close"))
-        got = await asyncio.wait_for(reader.read(), 10)
+        got = await asyncio.wait_for(reader.read(), 60)
         writer.close()
         head, _, body = got.partition(b"\r\n\r\n")
         first, *rows = head.decode().split("\r\n")
@@ -159,7 +159,7 @@ def run(test: Callable[[Place], Awaitable[None]], **limits: Any) -> None:
 
 
 async def status(reader: asyncio.StreamReader) -> bytes:
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
     return head.split(b" ")[1]
 
 
@@ -175,7 +175,7 @@ def test_a_client_is_read_as_fast_as_its_body_is_used() -> None:
         _, waiting = await asyncio.wait([sent], timeout=0.3)
         assert waiting
         place.objects.go_on.set()
-        await asyncio.wait_for(sent, 10)
+        await asyncio.wait_for(sent, 60)
         assert await status(reader) == b"200"
         assert place.objects.size == len(body)
         writer.close()
@@ -218,7 +218,7 @@ def test_a_large_body_may_take_its_time() -> None:
         for _ in range(10):
             writer.write(b"x")
             await asyncio.sleep(0.1)
-        got = await asyncio.wait_for(reader.read(), 10)
+        got = await asyncio.wait_for(reader.read(), 60)
         assert b"<Code>RequestTimeout</Code>" in got
         writer.close()
 
@@ -328,7 +328,7 @@ class H2:
     async def turn(self) -> None:
         """Send what is to be sent, and take what has come."""
         self.writer.write(self.h2.data_to_send())
-        for event in self.h2.receive_data(await asyncio.wait_for(self.reader.read(65536), 10)):
+        for event in self.h2.receive_data(await asyncio.wait_for(self.reader.read(65536), 60)):
             if isinstance(event, h2.events.ResponseReceived):
                 self.status = dict(event.headers)[b":status"].decode()
             elif isinstance(event, h2.events.DataReceived):
@@ -358,9 +358,9 @@ def test_a_client_that_leaves_ends_what_is_read_for_it() -> None:
     async def test(place: Place) -> None:
         reader, writer = await place.connect()
         writer.write(place.head("GET", "k?torrent"))
-        await asyncio.wait_for(reader.readexactly(1000), 10)
+        await asyncio.wait_for(reader.readexactly(1000), 60)
         assert not place.objects.closed.is_set()
         writer.transport.abort()
-        await asyncio.wait_for(place.objects.closed.wait(), 10)
+        await asyncio.wait_for(place.objects.closed.wait(), 60)
 
     run(test)

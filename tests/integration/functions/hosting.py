@@ -151,8 +151,8 @@ async def host(
     ground = FolderGround(root)
     gateway = LogsGateway(url, _Nowhere(), lambda: datetime.now(UTC), None, [], [])
     launcher = Launcher()
-    network = rules.pop("network", False)
-    maker = Maker(ground, gateway, launcher, Terms(mode=mode, root=tmp_path / "home", network=network))
+    given = {name: rules.pop(name) for name in ("network", "node_client") if name in rules}
+    maker = Maker(ground, gateway, launcher, Terms(mode=mode, root=tmp_path / "home", **given))
     terms = Rules(
         concurrency=rules.pop("concurrency", 100),
         environments=rules.pop("environments", 100),

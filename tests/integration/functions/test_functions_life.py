@@ -183,7 +183,7 @@ def test_a_host_is_made_when_somebody_comes(tmp_path: Path) -> None:
 
     async def come(path: Path) -> bytes:
         reader, writer = await asyncio.open_unix_connection(str(path))
-        said = await asyncio.wait_for(reader.read(), 10)
+        said = await asyncio.wait_for(reader.read(), 60)
         writer.close()
         return said
 

@@ -118,7 +118,7 @@ def test_processes_are_bounded(tmp_path: Path) -> None:
             before = len(list(Path("/proc").iterdir()))
             done = await at.invoke(at.plan(source, memory_mb=1024, timeout_s=20))
             assert done.error or told(done) == "bounded"
-            for _ in range(200):
+            for _ in range(1_200):
                 if len(list(Path("/proc").iterdir())) < before + 200:
                     break
                 await asyncio.sleep(0.05)

@@ -133,7 +133,7 @@ def model(least: int = 0, most: int = 4, name: str = "m", word: str = "run") -> 
     return Deployment(id=name, spec=ModelSpec(id=name, command=(word,)), scale=Scale(least=least, most=most))
 
 
-async def until(holds: Callable[[], Any], within_s: float = 10.0) -> None:
+async def until(holds: Callable[[], Any], within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s
     while not holds():
         assert time.monotonic() < deadline, "it did not come true in time"

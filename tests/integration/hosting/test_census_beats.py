@@ -22,8 +22,8 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path_factory.mktemp('census') / 'store.db'}"
         return
-    with PostgreSQL(durable=False) as server:
-        yield server.database()
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    yield server.store()
 
 
 class Server:

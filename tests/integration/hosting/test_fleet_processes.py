@@ -77,7 +77,7 @@ class Place:
     def row(self) -> Any:
         return next(row for row in self.fleet.status() if row.id == "m")
 
-    async def until(self, condition: Callable[[Any], bool], within_s: float = 20.0) -> None:
+    async def until(self, condition: Callable[[Any], bool], within_s: float = 90.0) -> None:
         """Wait for a state of the deployment's row."""
         deadline = time.monotonic() + within_s
         while not condition(self.row()):

@@ -8,19 +8,11 @@ import pytest
 
 from craton.infra.store.opening import MEMORY, open_store
 from craton.infra.store.port import Store
-from tests.postgres import PostgreSQL
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSQL]:
-    """One server for all tests; each takes a database of its own."""
-    with PostgreSQL(durable=False) as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     """An empty store."""
-    made = open_store(MEMORY if request.param == "sqlite" else request.getfixturevalue("postgresql").database())
+    made = open_store(MEMORY if request.param == "sqlite" else request.getfixturevalue("postgresql").store())
     yield made
     made.close()

@@ -90,7 +90,7 @@ class Crashing(Running):
         assert found is not None
         return found
 
-    def wait(self, arn: str, *statuses: str, within_s: float = 30.0) -> Resource:
+    def wait(self, arn: str, *statuses: str, within_s: float = 90.0) -> Resource:
         """The job's row once it has one of these statuses."""
         store, until = self.store(), time.monotonic() + within_s
         try:

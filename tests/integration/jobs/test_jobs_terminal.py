@@ -38,7 +38,7 @@ def test_jobs_are_listed_with_their_progress(server: Crashing, tmp_path: Path) -
     server.wait(failed, "Failed")
     arn = server.put(COUNT, Spec(folder=str(tmp_path), steps=2), "reviews")
     server.wait(arn, "Completed")
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while True:  # the run ends a moment after the job's last write
         first, second = json.loads(craton(server, "jobs", "--json").output)
         if first["state"] == "done" and second["state"] == "failed":
@@ -72,7 +72,7 @@ def test_a_job_is_watched_and_stopped(server: Crashing, tmp_path: Path) -> None:
 def test_keys_are_swept_by_a_worker_that_leaves_again(server: Crashing, tmp_path: Path) -> None:
     """Where there is a key, the calendar has it looked after, an hour apart."""
     server.client("kms").create_key()
-    store, until = server.store(), time.monotonic() + 10
+    store, until = server.store(), time.monotonic() + 60
     name = "craton:scheduled:key-rotation"
     while (run := store.run(lambda c: runs.find(c, name))) is None or run.state != "waiting" or not run.attempts:
         assert time.monotonic() < until, server.output()
@@ -97,7 +97,7 @@ def test_workers_may_be_apart_from_the_server(tmp_path: Path) -> None:
             assert server.wait(arn, "Completed").read(Spec).total == 1
         finally:
             apart.send_signal(signal.SIGTERM)
-        assert apart.wait(timeout=10) == 0
+        assert apart.wait(timeout=60) == 0
 
 
 def test_the_command_does_jobs_until_it_is_told_to_end(server: Crashing) -> None:
@@ -111,4 +111,4 @@ def test_the_command_does_jobs_until_it_is_told_to_end(server: Crashing) -> None
     assert process.stderr is not None
     assert process.stderr.readline() == f"Doing jobs for {server.url}. Ctrl-C ends it.\n"
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=60) == 0

@@ -14,19 +14,12 @@ from tests.postgres import PostgreSQL
 BACKENDS = ("file", "postgresql")
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSQL]:
-    """One server for all tests; each takes a database of its own."""
-    with PostgreSQL(durable=False) as server:
-        yield server
-
-
 @pytest.fixture(params=BACKENDS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """An empty store."""
     if request.param == "postgresql":
         server: PostgreSQL = request.getfixturevalue("postgresql")
-        made = open_store(server.database())
+        made = open_store(server.store())
     else:
         made = open_store(tmp_path / "home" / "store.db", durable=False)
     yield made

@@ -28,15 +28,15 @@ def up():
         yield upstream
 
 
-def soon(seconds: float = 10.0) -> float:
+def soon(seconds: float = 60.0) -> float:
     return asyncio.get_running_loop().time() + seconds
 
 
-async def fetch(pool, path=b"/v1/chat/completions", *, body=BODY, seconds=10.0, **more):
+async def fetch(pool, path=b"/v1/chat/completions", *, body=BODY, seconds=60.0, **more):
     return await pool.fetch(b"POST", path, (), body, deadline=soon(seconds), **more)
 
 
-async def request(pool, path=b"/v1/chat/completions", *, body=BODY, seconds=10.0):
+async def request(pool, path=b"/v1/chat/completions", *, body=BODY, seconds=60.0):
     return await pool.request(b"POST", path, (), body, deadline=soon(seconds))
 
 

@@ -31,7 +31,7 @@ from tests.integration.providers.vendor_contract import (
 up = contract.up
 
 
-def target(up: FakeUpstream, timeout_s: float = 10.0, **more: Any) -> BedrockProvider:
+def target(up: FakeUpstream, timeout_s: float = 60.0, **more: Any) -> BedrockProvider:
     upstream = Upstream(
         "bedrock", up.base_url, "m", timeout_s=timeout_s, region="eu-west-1", native="anthropic.messages"
     )

@@ -40,7 +40,7 @@ def call(provider: BedrockProvider, how: str, given: Any, **more: Any) -> Ledger
     family = more.pop("family", "")
 
     async def main() -> None:
-        deadline = asyncio.get_running_loop().time() + 10
+        deadline = asyncio.get_running_loop().time() + 60
         attempt = Attempt("m", ledger, deadline, "r", family=lambda: dialect_named(family), **more)
         try:
             answer = getattr(provider, how)(given, attempt)
@@ -127,7 +127,7 @@ def test_a_picture_models_error_is_its_own_reply(up: FakeUpstream, how: str) -> 
     provider = target(up, "amazon.titan-image")
 
     async def main() -> bytes:
-        deadline = asyncio.get_running_loop().time() + 10
+        deadline = asyncio.get_running_loop().time() + 60
         try:
             found: bytes = await getattr(provider, how)(b"{}", Attempt("m", Ledger(), deadline, "r"))
             return found
@@ -143,7 +143,7 @@ def test_blocked_pictures_are_told_to_a_caller_of_another_schema(up: FakeUpstrea
     provider = target(up, "amazon.titan-image")
 
     async def main() -> list[str | None]:
-        deadline = asyncio.get_running_loop().time() + 10
+        deadline = asyncio.get_running_loop().time() + 60
         try:
             asked = ImageRequest(task="text-to-image", prompt="a", width=1024, height=1024)
             reply = await provider.paint(asked, Attempt("m", Ledger(), deadline, "r"))

@@ -30,7 +30,7 @@ from tests.integration.providers.vendor_contract import (
 up = contract.up
 
 
-def target(up: FakeUpstream, timeout_s: float = 10.0, **more: Any) -> SageMakerProvider:
+def target(up: FakeUpstream, timeout_s: float = 60.0, **more: Any) -> SageMakerProvider:
     upstream = Upstream("sagemaker", up.base_url, "m", timeout_s=timeout_s, region="eu-west-1")
     return SageMakerProvider(msgspec.structs.replace(upstream, **KEYS, **more))
 

@@ -84,7 +84,7 @@ def up() -> Iterator[FakeUpstream]:
         yield server
 
 
-def ask(provider: Any, request: Any, ledger: Ledger | None = None, seconds: float = 10.0, **quirks: object) -> Any:
+def ask(provider: Any, request: Any, ledger: Ledger | None = None, seconds: float = 60.0, **quirks: object) -> Any:
     """One call; the provider is closed after it."""
 
     async def main() -> Any:

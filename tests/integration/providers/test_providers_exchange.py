@@ -38,7 +38,7 @@ class Vendor:
     tool_events: Any
     error: Any
 
-    def provider(self, up, timeout_s=10.0):
+    def provider(self, up, timeout_s=60.0):
         return self.make(up, timeout_s)
 
 
@@ -75,7 +75,7 @@ def up():
         yield upstream
 
 
-def attempt(seconds=10.0):
+def attempt(seconds=60.0):
     return Attempt("up-model", Ledger(), asyncio.get_running_loop().time() + seconds, "request-1")
 
 
@@ -83,7 +83,7 @@ def run(coroutine):
     return uvloop.run(asyncio.wait_for(coroutine, 20))
 
 
-def converse(vendor, up, seconds=10.0):
+def converse(vendor, up, seconds=60.0):
     async def main():
         provider = vendor.provider(up)
         try:
@@ -94,7 +94,7 @@ def converse(vendor, up, seconds=10.0):
     return run(main())
 
 
-def stream(vendor, up, *, native=False, timeout_s=10.0, seconds=10.0):
+def stream(vendor, up, *, native=False, timeout_s=60.0, seconds=60.0):
     """Everything the stream gave, and the Fault that ended it, if one did."""
     got: list[Any] = []
 
@@ -201,7 +201,7 @@ def test_upstream_that_stays_open_after_its_last_event(vendor, up):
     events, fault = stream(vendor, up)
     assert fault is None
     assert text_of(events) == "done"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_native_body_passes_through(vendor, up):

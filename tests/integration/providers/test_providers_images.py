@@ -262,7 +262,7 @@ def test_native_upstreams_get_the_bodies_as_they_are(up: FakeUpstream) -> None:
         assert isinstance(provider, PaintsNative)
         assert isinstance(provider, Paints)
         try:
-            deadline = asyncio.get_running_loop().time() + 10
+            deadline = asyncio.get_running_loop().time() + 60
             return await provider.paint_native(body, Attempt("m", Ledger(), deadline, "r"))
         finally:
             await provider.close()

@@ -255,7 +255,7 @@ def test_deadline_of_a_whole_answer(run, up, script):
         started = time.monotonic()
         with pytest.raises(DeadlineExceeded):
             await fetch(pool, seconds=0.2)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
         assert (await fetch(pool)).status == 200
 
     run(with_pool(up, test, max_connections=1))

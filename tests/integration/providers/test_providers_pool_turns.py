@@ -141,7 +141,7 @@ def test_slow_reader_stops_the_upstream(run, up):
         response.abort()
 
     run(with_pool(up, test))
-    up.wait(lambda up: up.requests[0].closed_at, 1.0)
+    up.wait(lambda up: up.requests[0].closed_at)
 
 
 def test_released_stream_keeps_its_connection_if_the_end_is_near(run, up):

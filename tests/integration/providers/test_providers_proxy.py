@@ -31,7 +31,7 @@ def up():
         yield upstream
 
 
-def soon(seconds=10.0):
+def soon(seconds=60.0):
     return asyncio.get_running_loop().time() + seconds
 
 
@@ -46,12 +46,12 @@ def with_transport(up, test, **more):
     return run(main())
 
 
-async def fetch(transport, seconds=10.0, **more):
+async def fetch(transport, seconds=60.0, **more):
     headers = [(b"x-one", b"1")]
     return await transport.fetch(b"POST", b"/chat/completions", headers, BODY, deadline=soon(seconds), **more)
 
 
-async def request(transport, seconds=10.0):
+async def request(transport, seconds=60.0):
     return await transport.request(b"POST", b"/chat/completions", (), BODY, deadline=soon(seconds))
 
 
@@ -140,7 +140,7 @@ def test_leaving_ends_the_upstream(up):
         response.abort()
 
     with_transport(up, test)
-    up.wait(lambda up: up.requests[0].closed_at, 1.0)
+    up.wait(lambda up: up.requests[0].closed_at)
 
 
 def test_no_proxy_there():

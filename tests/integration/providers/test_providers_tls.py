@@ -48,7 +48,7 @@ def run(request):
 
 
 async def fetch(pool):
-    return await pool.fetch(b"GET", b"/health", deadline=asyncio.get_running_loop().time() + 5)
+    return await pool.fetch(b"GET", b"/health", deadline=asyncio.get_running_loop().time() + 60)
 
 
 def test_verified_exchange(run, made):
@@ -89,7 +89,7 @@ def test_leaving_ends_at_once(run, made):
 
         async def main():
             pool = Pool(up.base_url, tls=client(made, "here"))
-            response = await pool.request(b"POST", b"/", deadline=asyncio.get_running_loop().time() + 5)
+            response = await pool.request(b"POST", b"/", deadline=asyncio.get_running_loop().time() + 60)
             await response.next_chunk()
             left = time.monotonic()
             response.abort()

@@ -35,7 +35,7 @@ def up():
         yield upstream
 
 
-def attempt(seconds=10.0, model="up-model", **more):
+def attempt(seconds=60.0, model="up-model", **more):
     return Attempt(model, Ledger(), asyncio.get_running_loop().time() + seconds, "request-1", **more)
 
 

@@ -48,7 +48,7 @@ def asking(text: str = "hello", tier: ServiceTier | None = None) -> ConverseRequ
     return ConverseRequest(messages=said, inference_config=InferenceConfig(max_tokens=20), service_tier=tier)
 
 
-def attempt(seconds: float = 10.0, **quirks: object) -> Attempt:
+def attempt(seconds: float = 60.0, **quirks: object) -> Attempt:
     deadline = asyncio.get_running_loop().time() + seconds
     return Attempt(DEPLOYMENT, Ledger(), deadline, "r-1", quirks=quirks)
 

@@ -58,7 +58,7 @@ class Vendor:
     native_checked: bool = True  # a native body that is no JSON is refused here
 
 
-def attempt(seconds: float = 10.0, **quirks: object) -> Attempt:
+def attempt(seconds: float = 60.0, **quirks: object) -> Attempt:
     return Attempt("up-model", Ledger(), asyncio.get_running_loop().time() + seconds, "request-1", quirks=quirks)
 
 
@@ -66,7 +66,7 @@ def run(coroutine: Any) -> Any:
     return uvloop.run(asyncio.wait_for(coroutine, 20))
 
 
-def once(provider: Provider, method: str, given: Any, seconds: float = 10.0) -> Any:
+def once(provider: Provider, method: str, given: Any, seconds: float = 60.0) -> Any:
     """One call of one method; the provider is closed after it."""
 
     async def main() -> Any:
@@ -78,7 +78,7 @@ def once(provider: Provider, method: str, given: Any, seconds: float = 10.0) -> 
     return run(main())
 
 
-def told(provider: Provider, method: str, given: Any, seconds: float = 10.0) -> tuple[list[Any], Fault | None]:
+def told(provider: Provider, method: str, given: Any, seconds: float = 60.0) -> tuple[list[Any], Fault | None]:
     """Everything that a stream gave, and the Fault that ended it, if one did."""
     got: list[Any] = []
 
@@ -116,14 +116,14 @@ class VendorContract:
 
     vendor: ClassVar[Vendor]
 
-    def provider(self, up: FakeUpstream, timeout_s: float = 10.0) -> Provider:
+    def provider(self, up: FakeUpstream, timeout_s: float = 60.0) -> Provider:
         return self.vendor.make(up, timeout_s)
 
     def play(self, up: FakeUpstream, *answers: scripts.Script) -> None:
         """What the server says next to inferences."""
         up.play(*answers)
 
-    def fail(self, up: FakeUpstream, how: str, seconds: float = 10.0) -> tuple[list[Any], Fault]:
+    def fail(self, up: FakeUpstream, how: str, seconds: float = 60.0) -> tuple[list[Any], Fault]:
         """What came, and the Fault."""
         if how == "whole":
             with pytest.raises(Fault) as raised:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from craton.features.rag import ledger
-from craton.features.rag.documents import Document
+from craton.features.rag import ledger, originals
+from craton.features.rag.documents import Document, place_of
 from craton.infra.jobs import runs
 from craton.infra.store.opening import open_store
 from craton.infra.store.port import Store
@@ -82,6 +82,39 @@ def test_what_is_gone_is_forgotten_unless_it_is_asked_for(store: Store) -> None:
     assert row(store, "a") is None
     assert found is not None
     assert (found.status, found.chunks) == ("PENDING", 0)
+
+
+def test_originals_live_as_long_as_their_documents(store: Store) -> None:
+    """What a document was asked with is kept when it is in the index, while it is there, and until a newer one is."""
+
+    def kept(name: str) -> bytes | None:
+        return store.run(lambda c: originals.find(c, "base", "src", place_of(name)))
+
+    first = asked(store, "a", b"one")
+    assert kept("a") is None
+    settle(store, [replace(first, status="INDEXED")])
+    assert kept("a") == b"one"
+    settle(store, [replace(first, status="INDEXED", recipe="made anew")])
+    assert kept("a") == b"one"
+    second = asked(store, "a", b"two")
+    settle(store, [replace(first, status="INDEXED")])  # overtaken by the second
+    assert kept("a") == b"one"
+    settle(store, [replace(second, status="INDEXED")])
+    assert kept("a") == b"two"
+    settle(store, [replace(asked(store, "a", b"three"), status="FAILED")])
+    assert kept("a") is None
+    for gone in ("deleted", "source", "base"):
+        done = replace(asked(store, gone), status="INDEXED")
+        settle(store, [done])
+        assert kept(gone)
+        with store.transaction() as transaction:
+            if gone == "deleted":
+                transaction.run(lambda c, done=done: ledger.settle(c, [], [done]))  # type: ignore[misc]
+            elif gone == "source":
+                transaction.run(lambda c: ledger.drop_source(c, "base", "src"))
+            else:
+                transaction.run(lambda c: ledger.drop_base(c, "base"))
+        assert kept(gone) is None
 
 
 def test_pages_show_each_document_once(store: Store) -> None:

@@ -14,7 +14,6 @@ from craton.aws.wire.faults import Fault
 from craton.features.rag.generation import sessions
 from craton.features.rag.generation.passages import Turn
 from craton.infra.store.opening import MEMORY, open_store
-from tests.postgres import PostgreSQL
 
 START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 
@@ -43,15 +42,9 @@ class Storage:
             return work(transaction)
 
 
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[PostgreSQL]:
-    with PostgreSQL(durable=False) as server:
-        yield server
-
-
 @pytest.fixture(params=["memory", "postgresql"])
 def call(request: pytest.FixtureRequest) -> Iterator[Any]:
-    store = open_store(MEMORY if request.param == "memory" else request.getfixturevalue("postgresql").database())
+    store = open_store(MEMORY if request.param == "memory" else request.getfixturevalue("postgresql").store())
     clock = SimpleNamespace(at=START)
     clock.now = lambda: clock.at
     app = SimpleNamespace(clock=clock, cipher=Cipher(), storage=Storage(store))

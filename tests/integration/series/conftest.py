@@ -36,18 +36,12 @@ class World:
         return World(self.place)
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSQL]:
-    with PostgreSQL(durable=False) as server:
-        yield server
-
-
 @pytest.fixture(params=["file", "postgresql"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     place: str | Path = tmp_path / "store.db"
     if request.param == "postgresql":
         server: PostgreSQL = request.getfixturevalue("postgresql")
-        place = server.database()
+        place = server.store()
     made = World(place)
     yield made
     assert made.reported == []

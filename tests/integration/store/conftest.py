@@ -20,19 +20,12 @@ SHARED = ("file", "postgresql")
 """Those that several processes may open."""
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSQL]:
-    """One server for all tests; each takes a database of its own."""
-    with PostgreSQL(durable=False) as server:
-        yield server
-
-
 @pytest.fixture
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
     """Where the test's empty database is; to be parametrised indirectly with a name of BACKENDS."""
     if request.param == "postgresql":
         server: PostgreSQL = request.getfixturevalue("postgresql")
-        return server.database()
+        return server.store() if "store" in request.fixturenames else server.database()
     return MEMORY if request.param == "memory" else tmp_path / "home" / "store.db"
 
 

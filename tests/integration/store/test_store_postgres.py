@@ -270,7 +270,7 @@ def test_a_killed_database_keeps_what_it_acknowledged(own: PostgreSQL) -> None:
     writer.start()
     for _ in range(3):
         before = len(acknowledged)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while len(acknowledged) < before + 20:
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -19,7 +19,8 @@ from craton.infra.compute.replica import Rules
 from craton.infra.compute.sandbox import Sandbox, Walls, tried
 
 MODEL = Path(__file__).with_name("sandbox_model.py")
-RULES = Rules(start_poll_s=0.01, backoff_first_s=0.02, backoff_max_s=0.1, crash_limit=1)
+# A machine that is short of everything for a moment may refuse a namespace or a process: it is asked again.
+RULES = Rules(start_poll_s=0.01, backoff_first_s=0.02, backoff_max_s=1.0, crash_limit=4, crash_window_s=3600)
 FREE = {"scratch", "socketpair", "own signal", "program"}
 NETWORK = {"tcp", "udp"}
 HERE = tried()
@@ -42,7 +43,7 @@ def told(folder: Path, sandbox: Sandbox) -> dict[str, str]:
             command = (sys.executable, str(MODEL), "{uds}", *given)
             host = LocalModelHost(home / "models", None, RULES, sandbox)
             try:
-                host.start("m", ModelSpec(id="m", command=command, reads=(str(MODEL.parent),), start_timeout_s=20))
+                host.start("m", ModelSpec(id="m", command=command, reads=(str(MODEL.parent),), start_timeout_s=180))
                 while (state := host.replicas()[0].state) not in ("ready", "failed"):
                     await asyncio.sleep(0.02)
                 if state == "failed":
@@ -69,7 +70,7 @@ def test_each_wall_stands_alone(tmp_path: Path, one: str) -> None:
     """Where a system refuses the others, what is left does what it says."""
     walls = Walls(**{one: getattr(HERE, one)})
     found = told(tmp_path, Sandbox("auto", tmp_path / "home", walls))
-    assert {found[name] == "done" for name in FREE} == {True}
+    assert {name for name in FREE if found.get(name) != "done"} == set(), found
     if walls.network_closed:
         assert not NETWORK & {name for name, how in found.items() if how == "done"}
     if walls.files_closed:
@@ -106,7 +107,7 @@ def test_a_model_behind_walls_still_dies_with_its_supervisor(tmp_path: Path) -> 
     child = os.pidfd_open(int(parent.stdout.readline()))
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    assert select.select([child], [], [], 10)[0]
+    assert select.select([child], [], [], 60)[0]
     os.close(child)
     parent.stdout.close()
 
@@ -131,7 +132,7 @@ def test_runtimes_run_behind_walls(tmp_path: Path, program: str) -> None:
             env={"HOME": str(scratch), "TMPDIR": str(scratch), "OMP_NUM_THREADS": "2"},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
     assert done.returncode == 0, done.stderr

@@ -71,7 +71,7 @@ def running(home: Path, *options: str) -> Iterator[Running]:
         assert process.stdout is not None
         ready, _, _ = select.select([process.stdout], [], [], 30)
         url = process.stdout.readline().strip() if ready else ""
-        assert url, process.communicate(timeout=5)
+        assert url, process.communicate(timeout=60)
         yield Running(process, home, url)
     finally:
         process.kill()
@@ -85,7 +85,7 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-def until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
+def until(condition: Callable[[], bool], within_s: float = 90.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"
@@ -312,13 +312,13 @@ def test_a_unix_socket_is_served(tmp_path: Path) -> None:
 
 def test_many_idle_connections_do_not_stop_the_end(tmp_path: Path) -> None:
     """Keep-alive connections and silent ones do not make the end wait for the drain."""
-    with running(tmp_path, "drain_s=15") as server:
+    with running(tmp_path, "drain_s=60") as server:
         kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
         kept.request("GET", "/health")
         kept.getresponse().read()
         silent = socket.create_connection(("127.0.0.1", server.port), timeout=20)
         began = time.monotonic()
         assert server.end() == 0
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
         kept.close()
         silent.close()

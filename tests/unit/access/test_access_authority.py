@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from craton.aws.access import authority as module
 from craton.aws.access.authority import NO_GUARDS, Authority
-from craton.aws.access.credentials import ANONYMOUS, root_principal
+from craton.aws.access.credentials import ANONYMOUS, Principal, root_principal
 from craton.aws.access.evaluate import Policies, evaluate
 from craton.aws.access.identities import Identities, Identity, PolicyText
 from craton.aws.access.organization import Organization
@@ -151,6 +151,26 @@ def test_source_identity() -> None:
     judge = authority({**GRANT, "Condition": {"StringEquals": {"aws:SourceIdentity": "ann"}}})
     assert may(judge, session_of("a", source_identity="ann"))
     assert not may(judge, session_of("b", source_identity="bob"))
+
+
+def test_a_service_of_awss_is_another_one_for_each_resource() -> None:
+    """What is remembered of a service holds for the resource and the account for which it acts, not for the next ones."""
+    asked = {"StringEquals": {"aws:SourceArn": "arn:aws:s3:::one", "aws:SourceAccount": ACCOUNT}}
+    letting = {
+        **statement(action=INVOKE, resource="*"),
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Condition": asked,
+    }
+    granting, judge = policies(letting, kind="resource"), Authority()
+
+    def allowed(bucket: str, account: str = ACCOUNT) -> bool:
+        name = "s3.amazonaws.com"
+        service = Principal(
+            account=account, arn=name, kind="service", user_id=name, name=name, source_arn=f"arn:aws:s3:::{bucket}"
+        )
+        return judge.weigh(About(service), INVOKE, GUARDRAIL, policy=granting)[1].allowed
+
+    assert [allowed("one"), allowed("two"), allowed("one", OTHER), allowed("one")] == [True, False, False, True]
 
 
 def test_policies_that_cannot_be_read() -> None:

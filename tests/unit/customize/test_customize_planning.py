@@ -17,7 +17,7 @@ PAIR = b'{"prompt": "a", "completion": "b"}\n'
 PREFERRED = b'\n{"prompt": "a", "chosen": "b", "rejected": "c"}\n'
 
 
-def planned(home: Path, kind: str, line: bytes, **more: Any) -> Plan:
+def planned(home: Path, kind: str, line: bytes, *, threads: int = 2, processes: int = 1, **more: Any) -> Plan:
     scratch = Scratch(home, "modelmodel12")
     scratch.folder.mkdir(parents=True)
     scratch.train.write_bytes(line)
@@ -25,7 +25,7 @@ def planned(home: Path, kind: str, line: bytes, **more: Any) -> Plan:
     body = CustomizationJob(
         model_id="modelmodel12", model_name="m", role_arn="r", type=kind, base=base, training={}, output={}, **more
     )
-    return plan_of(body, scratch, Path("/base"), memory_bytes=5, threads=2)
+    return plan_of(body, scratch, Path("/base"), memory_bytes=5, threads=threads, processes=processes)
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,10 @@ def test_a_function_that_scores_is_asked_outside(tmp_path: Path) -> None:
     arn = "arn:aws:lambda:us-east-1:000000000000:function:mine:live"
     config = {"rftConfig": {"graderConfig": {"lambdaGrader": {"lambdaArn": arn}}}}
     assert planned(tmp_path, "REINFORCEMENT_FINE_TUNING", PAIR, config=config).grading.rule == OWN
+
+
+@pytest.mark.parametrize(("more", "processes", "threads"), [({}, 4, 2), ({"hyperparameters": {"batchSize": "2"}}, 2, 4)])
+def test_several_processes(tmp_path: Path, more: dict[str, Any], processes: int, threads: int) -> None:
+    """They share the threads, and are no more than a step has records."""
+    plan = planned(tmp_path, "FINE_TUNING", PAIR, processes=4, threads=8, **more)
+    assert (plan.processes, plan.threads) == (processes, threads)

@@ -25,7 +25,7 @@ def expected(prompt: list[int], count: int, vocabulary: int, adapter: int | None
 
 
 def run(body: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(body, 10))
+    asyncio.run(asyncio.wait_for(body, 60))
 
 
 def test_rows_of_many_adapters_decode_together() -> None:

@@ -289,7 +289,7 @@ def test_closing_ends_what_runs() -> None:
         await asyncio.to_thread(backend.close)
         _, last = await reading
         assert last.finish == "error"
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60
 
     serving(rows, body)
 

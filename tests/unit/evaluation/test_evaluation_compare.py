@@ -61,6 +61,8 @@ def test_outputs_are_read_back() -> None:
     (record,) = read([(1, b'{"prompt": "P"}')], Needs())
     line = scored(record, Subject("m"), "A", [Score("Accuracy", 0.5), Score("x", None), Score("y", "good")])
     assert read_back([line, b"\n"]) == [ScoredLine("m", "P", {"Accuracy": 0.5})]
+    turn = {"inputRecord": {"prompt": {"content": [{"text": "Q"}]}}, "output": {"knowledgeBaseIdentifier": "kb"}, "results": [{"metricName": "z", "result": 1}]}  # fmt: skip
+    assert read_back([json.dumps({"conversationTurns": [turn]}).encode()]) == [ScoredLine("kb", "Q", {"z": 1.0})]
     for bad in (b"nonsense", b"{}", b"\xff"):
         with pytest.raises(BadOutput):
             read_back([bad])

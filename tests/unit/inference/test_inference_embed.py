@@ -259,7 +259,7 @@ def ranked(request: RerankRequest, mode: str = "lenient") -> tuple[RerankReply, 
     return asyncio.run(rerank.rerank(call, resolved(RANKER, MINI), request)), call.told
 
 
-def test_an_embedding_model_ranks_by_cosine() -> None:
+def test_an_embedding_model_ranks() -> None:
     """Best first, no more than asked for, scores from 0 to 1; the answer says that it is emulated."""
     documents: list[Any] = ["about dogs", "all about cats and more cats", {"title": "cats"}]
     reply, told = ranked(RerankRequest(query="cats", documents=documents, top_n=2))
@@ -275,7 +275,7 @@ def test_many_documents_go_in_parts() -> None:
     assert reply.results[0].index == 777
 
 
-def test_what_cosine_cannot_heed_is_dropped_by_name() -> None:
+def test_what_embeddings_cannot_heed_is_dropped_by_name() -> None:
     """Or refused in strict translation."""
     request = RerankRequest(query="q", documents=["d"], max_tokens_per_document=5, extras={"mood": 1})
     assert ranked(request)[1][b"x-craton-dropped"] == b"max_tokens_per_doc, additionalModelRequestFields.mood"

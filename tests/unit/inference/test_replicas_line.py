@@ -39,7 +39,7 @@ def seat(name: str, slots: int = 4, *adapters: str) -> Seat:
     return Seat(name, f"unix:/{name}", slots, list(adapters))
 
 
-async def waits(made: Line, terms: Terms = PLAIN, within_s: float = 5.0) -> Any:
+async def waits(made: Line, terms: Terms = PLAIN, within_s: float = 60.0) -> Any:
     """A seat, taken or waited for."""
     taken = made.take(10, BODY, terms)
     return taken or await made.wait(10, BODY, terms, asyncio.get_running_loop().time() + within_s)

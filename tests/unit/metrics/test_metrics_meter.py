@@ -21,6 +21,7 @@ from craton.features.metering.samples import samples_of
 from craton.features.metering.tally import Tally
 from craton.features.metering.totals import Totals
 from craton.front.prometheus import Standing, text
+from craton.front.prometheus_models import Models
 from craton.infra.control.wire import ControlLost
 from craton.infra.store.port import StoreError, Unavailable
 
@@ -49,7 +50,7 @@ def used(given: int = 5, out: int = 7, read: int = 0, write: int = 0) -> Any:
 
 def call(name: str = "Converse", model: str = "m", *, resolved: Any = True, **more: Any) -> Any:
     given = {"started_at": 100.0, "images": 0, "used": used(), "named": model, "region": "r", "metadata": None, **more}
-    reached = SimpleNamespace(route=SimpleNamespace(model_id=model), resources=(f"arn:m/{model}",))
+    reached = SimpleNamespace(route=SimpleNamespace(model_id=model, kind="chat"), resources=(f"arn:m/{model}",))
     return SimpleNamespace(
         operation=SimpleNamespace(name=name), caller=SimpleNamespace(account="1", arn="arn:user/ann"),
         resolved=reached if resolved else None, resource_tags=lambda _arn: {}, **given,
@@ -221,7 +222,7 @@ def test_prometheus_reads_the_text() -> None:
     row = TargetRow(models=["m"], provider="openai", model="gpt", state="closed", answered=2)
     down = msgspec.structs.replace(row, state="open", answered=3)
     standing = Standing(
-        totals=totals.rows, jobs={"running": 2}, workers={"0": 1}, targets=[(0, row), (1, down)], memory={"supervisor": 9},
+        models=Models().families(totals.packed), jobs={"running": 2}, workers={"0": 1}, targets=[(0, row), (1, down)], memory={"supervisor": 9},
         delivery={"lost_memory": 1.0}, version="1",
     )  # fmt: skip
     families = {one.name: one for one in text_string_to_metric_families(text(standing).decode())}
@@ -238,12 +239,25 @@ def test_prometheus_reads_the_text() -> None:
     assert families["craton_jobs"].samples[0].labels == {"state": "running"}
 
 
+def test_a_page_tells_what_changed() -> None:
+    """Lines of models that were not used since the last page are those of then, and new ones are told in full."""
+    totals, models = Totals(), Models()
+    for name in "abc":
+        totals.add(Row(MINUTE, "1", "r", name, Record(1, latency_ms={5: 1})))
+    first = b"".join(models.families(totals.packed))
+    assert b"".join(models.families(totals.packed)) == first
+    totals.add(Row(MINUTE, "1", "r", "b", Record(1, images=1, latency_ms={5: 1})))
+    totals.add(Row(MINUTE, "1", "r", "d", Record(0, throttles=1)))
+    second = b"".join(models.families(totals.packed))
+    assert second == b"".join(Models().families(totals.packed)) != first
+
+
 def test_prometheus_is_told_of_replicas() -> None:
     """Deployments that have replicas, or are to have some; those that nobody called are left out."""
     figures = {"queue": 3, "outstanding": 5, "oldest_wait_s": 0.5, "refused_per_s": 0.0, "tokens_per_s": 80.0}
     row = {"id": "m", "wanted": 2, "ready": 1, "replicas": [{}], "pss_bytes": 9, **figures}
     idle = {**row, "id": "idle", "wanted": 0, "replicas": [], "queue": 0}
-    told = text(Standing(totals=[], deployments=[row, idle]))
+    told = text(Standing(deployments=[row, idle]))
     families = {one.name: one for one in text_string_to_metric_families(told.decode())}
 
     def samples(name: str) -> dict[tuple[str, ...], float]:

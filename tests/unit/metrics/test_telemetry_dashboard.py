@@ -15,6 +15,7 @@ from craton.features.inference.targets.report import TargetRow
 from craton.features.metering.record import Record, Row
 from craton.features.metering.totals import Totals
 from craton.front.prometheus import Standing, text
+from craton.front.prometheus_models import Models
 
 DASHBOARD = Path(__file__).resolve().parents[3] / "examples" / "grafana" / "craton.json"
 _NAME = re.compile(r"\b(craton_[a-z_]+)")
@@ -35,7 +36,8 @@ def everything() -> bytes:
     target = TargetRow(models=["m"], provider="openai", model="gpt", state="closed", answered=1)
     return text(
         Standing(
-            totals=totals.rows, lost=1, spans={"sent": 1}, budgets={"b": (1.0, 2.0)}, jobs={"running": 1}, workers={"0": 1}, targets=[(0, target)],
+            models=Models().families(totals.packed), lost=1, exported={"traces": {"sent": 1}}, budgets={"b": (1.0, 2.0)},
+            jobs={"running": 1}, workers={"0": 1}, targets=[(0, target)],
             memory={"supervisor": 1}, delivery={"segments": 1}, deployments=[deployment], version="1",
         )
     )  # fmt: skip

@@ -116,7 +116,7 @@ def test_a_table_of_ones_own(tmp_path: Path) -> None:
 
 
 def call(arn: str = "arn:ann", metadata: dict[str, str] | None = None, first: str = "arn:x:inference-profile/p") -> Any:
-    resolved = SimpleNamespace(route=SimpleNamespace(model_id=NOVA), resources=(first,))
+    resolved = SimpleNamespace(route=SimpleNamespace(model_id=NOVA, kind="chat"), resources=(first,))
     return SimpleNamespace(
         operation=SimpleNamespace(name="Converse"), caller=SimpleNamespace(account="1", arn=arn), region="r",
         named="p", resolved=resolved, metadata=metadata, used=None, images=0, started_at=0.0,

@@ -70,3 +70,14 @@ def test_every_default_lies_in_its_range() -> None:
     ):
         assert all(one.default is None or one.low <= one.default <= one.high for one in known(base))
         settings_of(base, {}, 2048)
+
+
+def test_what_a_run_leaves() -> None:
+    """An adapter, unless all weights are trained or the adapter is merged into them, in one of three precisions."""
+    forms = [
+        settings_of("craton.chat-mini-v1:0", given, 2048).form
+        for given in ({}, {"loraRank": "0"}, {"mergedBits": "8"}, {"mergedBits": "0"})
+    ]
+    assert forms == ["adapter", "model", "model", "adapter"]
+    with pytest.raises(BadHyperParameter, match="mergedBits must be one of 0, 4, 8, 32"):
+        settings_of("craton.chat-mini-v1:0", {"mergedBits": "5"}, 2048)

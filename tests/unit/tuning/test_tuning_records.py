@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +140,18 @@ def test_files_that_teach_nothing(tmp_path: Path, data: bytes, said: str) -> Non
 def test_no_more_than_asked_for(tmp_path: Path) -> None:
     """A file is read only as far as it is needed."""
     assert len(account_of(tmp_path / "f", GOOD + b"\n" + GOOD + b"\nnonsense", 2)[0]) == 2
+
+
+def test_a_gigabyte_in_a_few_megabytes(tmp_path: Path) -> None:
+    """Whatever a file's size, and whatever a line's, what is held of it is bounded."""
+    path, account = tmp_path / "train.jsonl", Account()
+    path.write_bytes(GOOD + b"\n")
+    with path.open("ab") as file:
+        file.truncate(1 << 30)
+    tracemalloc.start()
+    try:
+        assert len(list(records(path, ANSWERS, account))) == 1
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+    assert "line 2: it is longer than" in account.complaint("the data")

@@ -65,6 +65,8 @@ class Standing:
         mine = self.principal
         return mine is principal or (
             mine.arn == principal.arn
+            and mine.account == principal.account  # that of a service of AWS's is not in its ARN
+            and mine.source_arn == principal.source_arn
             and mine.role_arn == principal.role_arn
             and mine.session_policies == principal.session_policies
             and mine.session_tags == principal.session_tags

@@ -2,7 +2,7 @@
 
 Owns the queue and the choice. Rows that are computed together should be of like length (padding is wasted work) and not
 too many (a processor's cache is small); a request of thousands of texts must not keep a short one waiting, so the
-request that has had least so far comes first. Knows no text and no HTTP; the model only as a function.
+request that has had least so far comes first, and one that nobody waits for only when there is no other. Knows no text and no HTTP; the model only as a function.
 """
 
 from __future__ import annotations
@@ -33,15 +33,18 @@ Run = Callable[[Sequence[Row]], Results]
 class Job:
     """One request: its rows, what of them is computed, and the future that its handler waits for."""
 
-    __slots__ = ("future", "left", "results", "rows", "served")
+    __slots__ = ("future", "left", "results", "rows", "served", "unhurried")
 
-    def __init__(self, rows: Sequence[Row], width: int, future: asyncio.Future[Results]) -> None:
+    def __init__(
+        self, rows: Sequence[Row], width: int, future: asyncio.Future[Results], *, unhurried: bool = False
+    ) -> None:
         self.rows = rows
         self.left = len(rows)
         self.results: Results = np.empty((len(rows), width), np.float32)
         self.future = future
         # Tokens computed for it, counted from what the others had when it came.
         self.served = 0
+        self.unhurried = unhurried
 
 
 # (length, order of arrival, request, row of it): sorted by length.
@@ -71,9 +74,9 @@ class Batches:
         """Begin to compute."""
         self._thread.start()
 
-    def submit(self, rows: Sequence[Row]) -> asyncio.Future[Results]:
+    def submit(self, rows: Sequence[Row], *, unhurried: bool = False) -> asyncio.Future[Results]:
         """Queue a request's rows, at least one; cancelling the future drops what of them is not computed yet."""
-        job = Job(rows, self._width, self._loop.create_future())
+        job = Job(rows, self._width, self._loop.create_future(), unhurried=unhurried)
         self.stats.requests += 1
         self.stats.prompt_tokens += sum(len(row.ids) for row in rows)
         with self._wake:
@@ -138,7 +141,7 @@ class Batches:
             self._forget([job for job in self._jobs if job.future.cancelled()])
         if not self._jobs:
             return []
-        first = min(self._jobs, key=_served)
+        first = min(self._jobs, key=_turn)
         anchor = next(at for at in range(len(self._pending) - 1, -1, -1) if self._pending[at][2] is first)
         low, high = choose([entry[0] for entry in self._pending], anchor, self._budget)
         batch = self._pending[low:high]
@@ -198,8 +201,8 @@ def _length(entry: Entry) -> int:
     return entry[0]
 
 
-def _served(job: Job) -> int:
-    return job.served
+def _turn(job: Job) -> tuple[bool, int]:
+    return job.unhurried, job.served
 
 
 def _deliver(jobs: list[Job]) -> None:

@@ -22,7 +22,7 @@ encode = msgspec.json.Encoder().encode
 
 
 class EmbeddingsRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """POST /v1/embeddings. `input_type` and `truncate` are this engine's own; OpenAI's clients send neither."""
+    """POST /v1/embeddings. `input_type`, `truncate` and `priority` are this engine's own; OpenAI's clients send none."""
 
     input: str | list[str]
     model: str = ""
@@ -32,6 +32,8 @@ class EmbeddingsRequest(msgspec.Struct, frozen=True, kw_only=True):
     input_type: Literal["query", "document"] | None = None
     # What happens to a text that is too long: its end or its start is cut off, or the request is refused.
     truncate: Truncate = "end"
+    # batch: nobody waits for the answer, so it is computed beside everything else.
+    priority: Literal["default", "batch"] = "default"
 
 
 class RerankRequest(msgspec.Struct, frozen=True, kw_only=True):

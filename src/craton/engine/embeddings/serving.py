@@ -12,6 +12,7 @@ from craton.engine.application import Handler, check_model
 from craton.engine.backend import Busy, ModelSpec, Stats
 from craton.engine.embeddings import bodies
 from craton.engine.embeddings.batches import Batches
+from craton.engine.embeddings.beside import Beside, Yielding, has_room
 from craton.engine.embeddings.directory import CARD, GRAPH, EncoderDirectory, describe
 from craton.engine.embeddings.tokens import Row, TextEncoder, TooLong
 from craton.engine.http import Reply, Request
@@ -28,14 +29,17 @@ WAITING_FOR_ONE = 16
 
 
 class Encoder:
-    """A loaded encoder: see application.Serving."""
+    """A loaded encoder: see application.Serving. `beside` computes what nobody waits for; None: it comes last."""
 
-    def __init__(self, found: EncoderDirectory, texts: TextEncoder, batches: Batches, max_waiting: int) -> None:
+    def __init__(
+        self, found: EncoderDirectory, texts: TextEncoder, batches: Batches, beside: Beside | None, max_waiting: int
+    ) -> None:
         self.found = found
         self.model_id = found.card.id
         self.context_tokens = texts.context_tokens
         self._texts = texts
         self._batches = batches
+        self._beside = beside
         self._max_waiting = max_waiting
         answers = {"embedding": ("/v1/embeddings", self._embed), "rerank": ("/v1/rerank", self._rerank)}
         path, handler = answers[found.card.kind]
@@ -43,11 +47,14 @@ class Encoder:
 
     def stats(self) -> Stats:
         """See application.Serving."""
-        return self._batches.look()
+        stats = self._batches.look()
+        return self._beside.added(stats) if self._beside is not None else stats
 
     def close(self) -> None:
         """See application.Serving."""
-        self._batches.stop(2.0)
+        self._batches.stop(1.0)
+        if self._beside is not None:
+            self._beside.stop(1.0)
 
     async def _embed(self, request: Request, reply: Reply, name: str) -> None:
         asked = decode(bodies.EmbeddingsRequest, request.body)
@@ -58,12 +65,13 @@ class Encoder:
         def cut() -> list[Row]:
             return [self._texts.one(lead + text, asked.truncate) for text in texts]
 
-        self._check_room()
+        queue = self._queue_of(asked.priority, len(texts))
+        self._check_room(queue)
         try:
             rows = cut() if len(request.body) < THREADED_BYTES else await asyncio.to_thread(cut)
         except TooLong as fault:
             raise BadRequest(str(fault), "input", "context_length_exceeded") from None
-        found = await self._batches.submit(rows)
+        found = await queue.submit(rows, unhurried=asked.priority == "batch")
         await reply.send(200, bodies.embeddings(found, name, _tokens(rows), asked.encoding_format))
 
     async def _rerank(self, request: Request, reply: Reply, name: str) -> None:
@@ -75,7 +83,7 @@ class Encoder:
             query = self._texts.cut(asked.query)
             return [self._texts.two(query, document) for document in documents]
 
-        self._check_room()
+        self._check_room(self._batches)
         rows = cut() if len(request.body) < THREADED_BYTES else await asyncio.to_thread(cut)
         found: Results = await self._batches.submit(rows)
         await reply.send(200, bodies.ranking(found, name, _tokens(rows), asked.top_n))
@@ -88,8 +96,12 @@ class Encoder:
         told = {"count": len(ids), "tokens": ids, "max_model_len": self.context_tokens}
         await reply.send(200, bodies.encode(told))
 
-    def _check_room(self) -> None:
-        waiting = self._batches.stats.waiting
+    def _queue_of(self, priority: str, texts: int) -> Batches | Beside:
+        beside = self._beside if priority == "batch" else None
+        return beside if beside is not None and beside.takes(texts) else self._batches
+
+    def _check_room(self, queue: Batches | Beside) -> None:
+        waiting = queue.look().waiting
         if waiting >= self._max_waiting:
             raise Busy(f"{waiting} requests are waiting already")
 
@@ -101,18 +113,26 @@ def _tokens(rows: list[Row]) -> int:
 def open_encoder(spec: ModelSpec, loop: asyncio.AbstractEventLoop) -> Encoder:
     """Read and open an encoder's directory. Blocking; raises EngineFault with the reason."""
     from craton.engine.embeddings.session import Session
+    from craton.engine.embeddings.unconverted import open_unconverted
+
+    def again() -> Session:
+        """Another session of the same model."""
+        if (spec.path / CARD).is_file():
+            return Session(spec.path / GRAPH, spec.threads)
+        return open_unconverted(spec.path, spec.threads)[1]
 
     if (spec.path / CARD).is_file():
         found = describe(spec.path)
         verify(found)
         session = Session(spec.path / GRAPH, spec.threads)
     else:
-        from craton.engine.embeddings.unconverted import open_unconverted
-
         found, session = open_unconverted(spec.path, spec.threads)
     texts = TextEncoder(spec.path / "tokenizer.json", min(found.card.context_tokens, spec.context_tokens or 1 << 30))
     batches = Batches(session.run, session.width, spec.threads, loop)
     batches.stats.kind = f"onnxruntime, {found.card.kind}"
     batches.stats.context_tokens = texts.context_tokens
     batches.start()
-    return Encoder(found, texts, batches, spec.max_waiting * WAITING_FOR_ONE)
+    beside = Beside(Yielding(again, session), session.width, spec.threads, loop) if has_room(spec.path) else None
+    if beside is not None:
+        beside.start()
+    return Encoder(found, texts, batches, beside, spec.max_waiting * WAITING_FOR_ONE)

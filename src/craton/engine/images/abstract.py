@@ -1,8 +1,9 @@
 """The painter in the box: prompts to abstract pictures on a bare processor, and every edit by classical means.
 
 Owns the order of things: words to a palette and a composition, fields drawn by `field.sample`, decoded to colours,
-then what the task wants done with picture and paint. It never claims to see: what it finds by words in a picture is a
-colour, else what stands out, and its answer says so (`emulated`).
+then what the task wants done with picture and paint. Where a directory has a trained network and the prompt names a shape,
+that draws instead. It never claims to see: what it finds by words in a picture is a colour, else what stands out, and its
+answer says so (`emulated`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from PIL import Image
 from craton.engine.images import edits, field, forms
 from craton.engine.images.edits import Floats
 from craton.engine.images.files import resized, scaled
+from craton.engine.images.network import GUIDANCE, Asked, ShapeNetwork
 from craton.engine.images.painter import CannotPaint, Field, Job, Painting, Pixels, unused
 from craton.engine.images.words import PALETTE, TREATMENTS, Colors, Lexicon, Look, palette, to_colors
 
@@ -51,9 +53,10 @@ _CARRIED: dict[str, frozenset[str]] = {
 
 
 class AbstractPainter:
-    """One model directory with `words.json`."""
+    """One model directory with `words.json`, and what draws shapes, if something does."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, shapes: ShapeNetwork | None = None) -> None:
+        self._shapes = shapes
         card = json.loads((directory / "craton.json").read_bytes())
         self._lexicon = Lexicon(directory / "words.json")
         self._width, self._height = int(card.get("width", 512)), int(card.get("height", 512))
@@ -99,14 +102,44 @@ class AbstractPainter:
             painting.pictures.append(self._tasks[job.task](job, seed, painting))
             painting.seeds.append(seed)
         painting.ignored += unused(job, _CARRIED[job.task])
+        if job.style is not None and self._drawn(job) is not None and "style" not in painting.ignored:
+            painting.ignored.append("style")
         if job.style is not None and job.style.lower() not in TREATMENTS and "style" not in painting.ignored:
             painting.ignored.append("style")
         return painting
 
     # --- paint --------------------------------------------------------------------------------------------------------
 
+    def _drawn(self, job: Job) -> ShapeNetwork | None:
+        """What draws the prompt, if it names a shape that something here has learned."""
+        return self._shapes if self._shapes is not None and self._shapes.draws(job.prompt) else None
+
+    def _draw(
+        self,
+        shapes: ShapeNetwork,
+        job: Job,
+        seed: int,
+        over: Floats | None = None,
+        strength: float = 1.0,
+        mask: Field | None = None,
+    ) -> Floats:
+        """64 x 64 pixels of the prompt."""
+        asked = Asked(
+            prompt=job.prompt,
+            negative=job.negative,
+            steps=job.steps,
+            guidance=None if job.guidance_scale is None else job.guidance_scale / _GUIDANCE * GUIDANCE,
+            start=over,
+            strength=strength,
+            mask=mask,
+        )
+        return shapes.paint(asked, seed)
+
     def _paint(self, job: Job, seed: int, width: int, height: int, colors: Colors | None = None) -> Floats:
         """A picture of the prompt in this size."""
+        shapes = self._drawn(job)
+        if shapes is not None and colors is None:
+            return edits.framed(self._draw(shapes, job, seed), width, height)
         wanted = self._lexicon.look([text for text in job.texts if text[1] > 0])
         unwanted = self._lexicon.look([text for text in job.texts if text[1] < 0])
         if job.style is not None:
@@ -148,6 +181,10 @@ class AbstractPainter:
         picture = edits.to_floats(self._sized(job))
         others = [edits.to_floats(one) for one in job.further_images]
         strength = 0.65 if job.strength is None else job.strength
+        shapes = self._drawn(job)
+        if shapes is not None:
+            drawn = self._draw(shapes, job, seed, picture, strength)
+            return edits.to_pixels(edits.stretched(drawn, picture.shape[1], picture.shape[0]))
         colors = None if job.prompt else edits.palette_of([picture, *others])
         paint = self._paint(job, seed, picture.shape[1], picture.shape[0], colors)
         coarse = edits.blurred(picture, max(picture.shape) / 64)
@@ -168,7 +205,15 @@ class AbstractPainter:
         mask = self._mask(job, picture, painting)
         if not job.prompt:
             return edits.to_pixels(edits.filled(picture, mask))
-        return edits.to_pixels(edits.mixed(picture, self._over(job, seed, picture), mask))
+        return edits.to_pixels(edits.mixed(picture, self._within(job, seed, picture, mask), mask))
+
+    def _within(self, job: Job, seed: int, picture: Floats, mask: Field) -> Floats:
+        """What the masked part becomes, in the picture's size; the network sees what is around it."""
+        shapes = self._drawn(job)
+        if shapes is None:
+            return self._over(job, seed, picture)
+        drawn = self._draw(shapes, job, seed, picture, mask=mask)
+        return edits.stretched(drawn, picture.shape[1], picture.shape[0])
 
     def _outpainted(self, job: Job, seed: int, painting: Painting) -> Pixels:
         picture = edits.to_floats(_given(job))
@@ -198,7 +243,7 @@ class AbstractPainter:
     def _replaced(self, job: Job, seed: int, painting: Painting) -> Pixels:
         picture = edits.to_floats(_given(job))
         mask = self._mask(job, picture, painting)
-        return edits.to_pixels(edits.mixed(picture, self._over(job, seed, picture), mask))
+        return edits.to_pixels(edits.mixed(picture, self._within(job, seed, picture, mask), mask))
 
     def _recolored(self, job: Job, seed: int, painting: Painting) -> Pixels:
         picture = edits.to_floats(_given(job))

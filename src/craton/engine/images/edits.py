@@ -165,3 +165,19 @@ def sharpened(floats: Floats, amount: float) -> Floats:
     """Contours made stronger."""
     result: Floats = np.clip(floats + amount * (floats - blurred(floats, 1.5)), 0, 1)
     return result
+
+
+def stretched(floats: Floats, width: int, height: int) -> Floats:
+    """The whole picture in another size, whatever becomes of its proportions."""
+    channels = [Image.fromarray(np.ascontiguousarray(floats[:, :, index], dtype=np.float32)) for index in range(3)]
+    larger = [np.asarray(one.resize((width, height), Image.Resampling.BICUBIC)) for one in channels]
+    return np.stack(larger, axis=2).clip(0, 1)
+
+
+def framed(floats: Floats, width: int, height: int) -> Floats:
+    """A square picture as large as fits into the middle, its edges drawn out to the sides."""
+    side = min(width, height)
+    square = stretched(floats, side, side)
+    above, before = (height - side) // 2, (width - side) // 2
+    margins = ((above, height - side - above), (before, width - side - before), (0, 0))
+    return np.pad(square, margins, mode="edge")

@@ -11,6 +11,7 @@ from pathlib import Path
 from craton.engine.images.painter import Painter
 
 ABSTRACT = "craton.abstract"
+SHAPES = "craton.shapes"
 
 
 class NotAnImageModel(ValueError):
@@ -25,6 +26,11 @@ def open_painter(directory: Path, threads: int) -> Painter:
         from craton.engine.images.abstract import AbstractPainter
 
         return AbstractPainter(directory)
+    if kind == SHAPES:
+        from craton.engine.images.abstract import AbstractPainter
+        from craton.engine.images.network import ShapeNetwork
+
+        return AbstractPainter(directory, ShapeNetwork(directory, threads))
     if not (directory / "model_index.json").is_file():
         raise NotAnImageModel(f"{directory} is no pipeline of diffusers: model_index.json is missing")
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -32,8 +33,16 @@ class Dataset(msgspec.Struct, frozen=True, omit_defaults=True):
     uri: str = ""
 
 
+class Rag(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Retrieval, alone or with generation: what Retrieve or RetrieveAndGenerate is asked with, as the request had it."""
+
+    generates: bool
+    config: dict[str, Any] = {}
+
+
 class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is evaluated: a model, or with `precomputed` answers that stand in the datasets under this identifier.
+    """What is evaluated: a model, a knowledge base with `rag`, or with `precomputed` answers that stand in the datasets
+    under this identifier.
 
     `called` is the id under which the gateway is asked, `params` the caller's inference parameters as JSON.
     """
@@ -43,6 +52,7 @@ class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
     called: str = ""
     params: str | None = None
     latency: str | None = None
+    rag: Rag | None = None
 
 
 class Judge(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -19,6 +19,15 @@ JUDGED = (
     "Builtin.Stereotyping", "Builtin.Refusal",
 )  # fmt: skip
 """Scored by an evaluator model."""
+RETRIEVED = ("Builtin.ContextRelevance", "Builtin.ContextCoverage")
+"""Of what a knowledge base finds."""
+GENERATED = (
+    "Builtin.Correctness", "Builtin.Completeness", "Builtin.Helpfulness", "Builtin.LogicalCoherence",
+    "Builtin.Faithfulness", "Builtin.CitationPrecision", "Builtin.CitationCoverage", "Builtin.Harmfulness",
+    "Builtin.Stereotyping", "Builtin.Refusal",
+)  # fmt: skip
+"""Of what is made of it."""
+RAG_METRICS = (*RETRIEVED, *GENERATED)
 DATASETS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "Craton.Questions": ("QuestionAndAnswer", "questions.json"),

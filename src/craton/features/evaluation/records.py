@@ -7,7 +7,8 @@ must not know where lines come from. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -62,11 +63,21 @@ class Needs(msgspec.Struct, frozen=True):
 _LINE = msgspec.json.Decoder(_Line)
 
 
+One = TypeVar("One")
+Judged = Callable[[int, bytes], tuple[str, One | None]]
+"""The record of a numbered line; else what is wrong with it, and None."""
+
+
 def read(lines: Iterable[tuple[int, bytes]], needs: Needs) -> list[Record]:
-    """The records of numbered lines. Raises BadDataset with every bad one."""
-    found, faults, bad = list[Record](), list[str](), 0
+    """The prompts of numbered lines. Raises BadDataset with every bad one."""
+    return judged(lines, lambda number, data: read_line(number, data, needs))
+
+
+def judged(lines: Iterable[tuple[int, bytes]], judge: Judged[One]) -> list[One]:
+    """The records of numbered lines, of any kind. Raises BadDataset with every bad one."""
+    found, faults, bad = list[One](), list[str](), 0
     for number, data in lines:
-        fault, record = read_line(number, data, needs)
+        fault, record = judge(number, data)
         if record is not None:
             found.append(record)
             continue

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from craton.features.evaluation.job import Dataset, Subject
+from craton.features.evaluation.rag_records import Turn
+from craton.features.evaluation.rag_scoring import ScoredTurn
 from craton.features.evaluation.records import Record
 from craton.features.evaluation.scoring import Score
 
@@ -65,6 +67,8 @@ def output_key(job_name: str, job_arn: str, subject: Subject, dataset: Dataset, 
     """The key of one file below the target. `part` counts the job's pairs of model and dataset."""
     model = subject.identifier.rpartition("/")[2]
     name = uuid.uuid5(uuid.NAMESPACE_URL, f"{job_arn}#{part}")
+    if subject.rag is not None:
+        return f"{folder(job_name, job_arn)}/inference_configs/0/datasets/{dataset.name}/{name}{SUFFIX}"
     inside = f"models/{model}/taskTypes/{dataset.task}/datasets/{dataset.name}/{name}{SUFFIX}"
     return f"{folder(job_name, job_arn)}/{inside}"
 
@@ -84,14 +88,17 @@ class BadOutput(Exception):
     """What is no output of an evaluation."""
 
 
-class _Read(msgspec.Struct, rename="camel"):
-    automated_evaluation_result: _Result
-    input_record: _Prompted
-    model_responses: tuple[_Model, ...] = ()
-
-
 class _Prompted(msgspec.Struct):
     prompt: str = ""
+
+
+class _Read(msgspec.Struct, rename="camel"):
+    """A line of either kind: of a model's answer, or of a conversation."""
+
+    automated_evaluation_result: _Result | None = None
+    input_record: _Prompted | None = None
+    model_responses: tuple[_Model, ...] = ()
+    conversation_turns: tuple[ScoredTurn, ...] = ()
 
 
 class _Model(msgspec.Struct, rename="camel"):
@@ -100,19 +107,32 @@ class _Model(msgspec.Struct, rename="camel"):
 
 def read(lines: Iterable[bytes]) -> list[ScoredLine]:
     """The lines of an output; results that are no numbers are left out. Raises BadOutput."""
-    found = []
+    found = list[ScoredLine]()
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            told = msgspec.json.decode(line, type=_Read)
+            found += of_line(msgspec.json.decode(line, type=_Read))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadOutput(f"line {number} is no line of an evaluation's output: {error}") from None
-        scores = {
-            one.metric_name: float(one.result)
-            for one in told.automated_evaluation_result.scores
-            if isinstance(one.result, int | float)
-        }
-        model = told.model_responses[0].model_identifier if told.model_responses else ""
-        found.append(ScoredLine(model, told.input_record.prompt, scores))
     return found
+
+
+def of_line(told: _Read) -> list[ScoredLine]:
+    """The answers of a line. Raises msgspec.ValidationError."""
+    if told.conversation_turns:
+        return [of_turn(turn) for turn in told.conversation_turns]
+    if told.automated_evaluation_result is None or told.input_record is None:
+        raise msgspec.ValidationError("it has neither automatedEvaluationResult nor conversationTurns")
+    model = told.model_responses[0].model_identifier if told.model_responses else ""
+    return [ScoredLine(model, told.input_record.prompt, numbers(told.automated_evaluation_result.scores))]
+
+
+def of_turn(turn: ScoredTurn) -> ScoredLine:
+    """A turn of a conversation, whose system stands where a model would."""
+    prompt = msgspec.json.decode(turn.input_record, type=Turn).prompt.text
+    return ScoredLine(turn.output.knowledge_base_identifier, prompt, numbers(turn.results))
+
+
+def numbers(scores: Iterable[Score]) -> dict[str, float]:
+    return {one.metric_name: float(one.result) for one in scores if isinstance(one.result, int | float)}

@@ -121,7 +121,8 @@ class Scorer:
         return robustness.drop(answer, others, by_accuracy)
 
 
-def judged(metric: str, found: Verdict | None, judge: str) -> Score:
+def judged(metric: str, found: Verdict | None, judge: str, otherwise: str = UNREAD) -> Score:
+    """The score of a verdict; without one, why there is none."""
     if found is None:
-        return Score(metric, None, (EvaluatorDetails(judge, UNREAD),))
+        return Score(metric, None, (EvaluatorDetails(judge, otherwise),))
     return Score(metric, found.result, (EvaluatorDetails(judge, found.explanation),))

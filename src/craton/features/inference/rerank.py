@@ -1,7 +1,7 @@
 """Reranking: documents put in the order in which they answer a query.
 
 InvokeModel and the operation Rerank come through here. Owns the ranking by an embedding model where that stands in for
-a reranking one: by the cosine between the query's vector and each document's, which is coarser than a cross-encoder.
+a reranking one: by `likeness`, of words and of vectors, which is coarser than a cross-encoder.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 from typing import cast
 
 from craton.context import Call
-from craton.features.inference import balance, run
+from craton.features.inference import balance, likeness, run
 from craton.features.inference.kinds import Counted, check_route, no_such_schema, ranks_by_embeddings
 from craton.features.inference.quotas.quota import hold_tokens
 from craton.features.inference.routing.routes import Resolved, Target
@@ -49,7 +49,7 @@ async def rerank(call: Call, resolved: Resolved, request: RerankRequest) -> Rera
         ledger = run.ledger_of(call)
         attempt = run.attempt(call, resolved, target, ledger)
         if ranks_by_embeddings(target):
-            return await by_cosine(cast("Embeds", target.provider), request, attempt), target, ledger
+            return await by_likeness(cast("Embeds", target.provider), request, attempt), target, ledger
         return await cast("Reranks", target.provider).rerank(request, attempt), target, ledger
 
     with await hold_tokens(call, resolved, (request.query, *request.texts())):
@@ -59,10 +59,10 @@ async def rerank(call: Call, resolved: Resolved, request: RerankRequest) -> Rera
     return reply
 
 
-async def by_cosine(provider: Embeds, request: RerankRequest, attempt: Attempt) -> RerankReply:
-    """A ranking by an embedding model; what is unlike the query scores 0, not less.
+async def by_likeness(provider: Embeds, request: RerankRequest, attempt: Attempt) -> RerankReply:
+    """A ranking by an embedding model and the words in common; what is unlike the query scores 0, not less.
 
-    Long documents are shortened, as reranking models do unasked.
+    Long documents are shortened for their vectors, as reranking models do unasked; their words are all seen.
     """
     ledger = attempt.ledger
     ledger.emulate(_EMULATED)
@@ -79,8 +79,13 @@ async def by_cosine(provider: Embeds, request: RerankRequest, attempt: Attempt) 
         vectors += reply.vectors["float"]
         counts.append(reply.input_tokens)
     query, *documents = vectors
-    scores = await asyncio.to_thread(lambda: [min(1.0, max(0.0, cosine(query, document))) for document in documents])
+    scores = await asyncio.to_thread(_scores, texts, query, documents)
     known = [count for count in counts if count is not None]
     return RerankReply(
         results=ranked(scores, request.top_n), input_tokens=sum(known) if len(known) == len(counts) else None
     )
+
+
+def _scores(texts: list[str], query: Vector, documents: list[Vector]) -> list[float]:
+    """Of the texts after the first, which is the query."""
+    return likeness.fused(texts[0], texts[1:], [cosine(query, document) for document in documents])

@@ -1,7 +1,7 @@
 """Appends that a log group's filters have yet to see: put down in the commit that keeps the events, taken off when done.
 
-Owns the table, its statements, and the names of lanes and runs: each group has a lane for all its metric filters and one
-for each subscription filter, and each lane a run that works it off. Nothing is lost by a crash: what was not taken off
+Owns the table, its statements, and the names of lanes and runs: each group has a lane for all its metric filters, one
+for metrics that its events hold themselves, and one for each subscription filter; each lane a run that works it off. Nothing is lost by a crash: what was not taken off
 is still there. It must not know what filters do.
 """
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 KIND: Final = "log-filter"
 METRICS: Final = "metrics"
+EMBEDDED: Final = "embedded"
+EMBEDS: Final = b'"CloudWatchMetrics"'
+"""An event without this holds no metrics."""
 _MARK: Final = ":filter:"
 _TO: Final = "to/"
 
@@ -34,7 +37,7 @@ class Watched(msgspec.Struct, frozen=True):
 
     @property
     def lanes(self) -> list[str]:
-        """What waits for the group's events."""
+        """What waits for all of the group's events."""
         return [METRICS] * bool(self.metric_filters) + [lane_to(name) for name in self.subscriptions]
 
 
@@ -69,9 +72,12 @@ def parts_of(run: str) -> tuple[str, str]:
     return group, lane
 
 
-def noting(group: str, watched: Watched, series: str, now: datetime) -> Also | None:
-    """What is written with an append to a group that has filters; None for most groups."""
-    lanes = watched.lanes
+def noting(group: str, watched: Watched, series: str, now: datetime, *, embedded: bool = False) -> Also | None:
+    """What is written with an append to a group that has filters, or that holds metrics itself (`embedded`).
+
+    None for most appends.
+    """
+    lanes = watched.lanes + [EMBEDDED] * embedded
     if not lanes:
         return None
 

@@ -116,7 +116,8 @@ class Meter:
         if len(self._rows) < MOST_USES:
             first = call.resolved.resources[0]
             profile = first if any(kind in first for kind in _BEFORE) else ""
-            use = Use(principal, served, profile, written(call.resource_tags(first)), written(dict(metadata or ())))
+            tags, said = written(call.resource_tags(first)), written(dict(metadata or ()))
+            use = Use(principal, served, profile, tags, said, call.resolved.route.kind)
         else:
             use, key = NOBODYS, (account, region, named, "", "", None)
             if key in self._rows:

@@ -37,7 +37,7 @@ class Use(msgspec.Struct, frozen=True, array_like=True):
 
     `principal`: the caller's ARN; `served`: the id of the model behind the name; `profile`: the ARN of the inference
     profile or prompt router that was named, "" without; `tags` of that or of the hosted model, and the request's
-    `metadata`: pairs in order of their keys, as JSON, "" for none.
+    `metadata`: pairs in order of their keys, as JSON, "" for none; `kind` of that model: chat, embedding, image, rerank.
     """
 
     principal: str = ""
@@ -45,6 +45,7 @@ class Use(msgspec.Struct, frozen=True, array_like=True):
     profile: str = ""
     tags: str = ""
     metadata: str = ""
+    kind: str = ""
 
 
 NOBODYS = Use()

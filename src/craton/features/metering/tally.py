@@ -53,7 +53,7 @@ class Tally:
         self.lost = 0
         self.heard: Callable[[list[Row]], None] = lambda _rows: None  # who else is told of counts: budgets
         self.budgets: Callable[[], dict[str, tuple[float, float]]] = dict  # what was spent of how much
-        self.spans: Callable[[], dict[str, int]] = dict  # what became of spans, where there are traces
+        self.exported: Callable[[], dict[str, dict[str, int]]] = dict  # what became of telemetry, by signal
         self._ask = ask
         self._exists = exists
         self._waiting: dict[Key, Record] = {}
@@ -159,8 +159,8 @@ class Tally:
         jobs = await self._ask(job_states) if self._exists() else {}
         workers = {str(peer.index): peer.pid for peer in call.server.peers if peer.role == "worker"}
         return {
-            "totals": msgspec.msgpack.encode(self.totals.rows), "lost": self.lost, "jobs": jobs, "workers": workers,
-            "spans": self.spans(), "budgets": self.budgets(),
+            "totals": self.totals.packed, "lost": self.lost, "jobs": jobs, "workers": workers,
+            "exported": self.exported(), "budgets": self.budgets(),
         }  # fmt: skip
 
     async def _keep_now(self, _call: Call) -> None:

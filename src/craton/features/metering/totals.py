@@ -64,6 +64,11 @@ class Totals:
     def rows(self) -> list[Total]:
         return list(self._by_key.values())
 
+    @property
+    def packed(self) -> bytes:
+        """All rows as msgpack."""
+        return msgspec.msgpack.encode(self.rows)
+
     def clear(self) -> None:
         self._by_key.clear()
 

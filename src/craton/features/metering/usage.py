@@ -69,7 +69,7 @@ def add(connection: Connection, rows: Iterable[Row]) -> None:
     """Add what rows count to their hours."""
     found: dict[tuple[int, bytes], dict[str, Any]] = {}
     for row in rows:
-        named = (row.account, row.region, row.model, *msgspec.structs.astuple(row.use))
+        named = (row.account, row.region, row.model, *(getattr(row.use, name) for name in NAMES[3:]))
         key = (row.minute_s // HOUR_S, sha256(msgspec.msgpack.encode(named)).digest()[:_ID_BYTES])
         counts = counted(row.record)
         into = found.get(key)

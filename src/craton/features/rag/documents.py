@@ -133,15 +133,19 @@ async def sealed(
 ) -> bytes:
     """`Document.asked`, under the data source's KMS key or (None) the account's own. Raises CipherError."""
     plain = msgspec.msgpack.encode(asked)
-    return await cipher.seal(account, PURPOSE, key, plain, _bound(base, source, identifier), region=region)
+    return await cipher.seal(account, PURPOSE, key, plain, _bound(base, source, place_of(identifier)), region=region)
 
 
 async def opened(cipher: Cipher, account: str, document: Document) -> Asked:
     """What `sealed` closed. Raises CipherError."""
-    to = _bound(document.base, document.source, document.identifier)
-    plain = await cipher.open(account, PURPOSE, document.asked, to)
+    return await unsealed(cipher, account, document.base, document.source, document.place, document.asked)
+
+
+async def unsealed(cipher: Cipher, account: str, base: str, source: str, place: bytes, kept: bytes) -> Asked:
+    """The same of a document of which only the place is known. Raises CipherError."""
+    plain = await cipher.open(account, PURPOSE, kept, _bound(base, source, place))
     return msgspec.msgpack.decode(plain, type=Asked)
 
 
-def _bound(base: str, source: str, identifier: str) -> dict[str, str]:
-    return {KNOWLEDGE_BASE: base, DATA_SOURCE: source, "document": place_of(identifier).hex()}
+def _bound(base: str, source: str, place: bytes) -> dict[str, str]:
+    return {KNOWLEDGE_BASE: base, DATA_SOURCE: source, "document": place.hex()}

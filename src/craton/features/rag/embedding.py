@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 OWN_SCHEMA = "openai.embeddings"
 """What models speak that the catalog does not know."""
+MOST_TEXTS = 48
+"""In one body. More would only make others wait: the gateway reads and writes their vectors between two other requests."""
 # Characters of a text beyond which a schema refuses the request; what is behind them is not embedded.
 _LONGEST = {"cohere.embed": 2048, "amazon.titan-embed-text": 50_000, "amazon.titan-embed-text-v2": 50_000}
 _PACKED: dict[str, Encoding] = {"amazon.titan-embed-text-v2": "bits"}
@@ -43,14 +45,15 @@ class Embedding(msgspec.Struct, frozen=True):
 
     @property
     def per_call(self) -> int:
-        """How many texts one body holds; more than 96 would only make others wait."""
-        return min(96, self._dialect.per_call(self._request(("",))))
+        """How many texts one body holds."""
+        return min(MOST_TEXTS, self._dialect.per_call(self._request(("",))))
 
     def body(self, texts: Sequence[str]) -> bytes:
         """The native body for these texts, at most `per_call`."""
         longest = _LONGEST.get(self.schema)
         cut = texts if longest is None else [text[:longest] for text in texts]
-        quirks: dict[str, object] = {"dimensions": True} if self.dimensions else {}
+        # The reader of this body is the gateway, which packs vectors whatever the target can.
+        quirks: dict[str, object] = {"packs": True, **({"dimensions": True} if self.dimensions else {})}
         out = Outgoing(model=self.model, stream=False, ledger=Ledger(), quirks=quirks)
         return self._dialect.write_request(self._request(cut), out)
 

@@ -25,6 +25,7 @@ from sqlalchemy import (
     update,
 )
 
+from craton.features.rag import originals
 from craton.features.rag.documents import ASKED, LEAVING, Document, Kind, Status, place_of
 from craton.infra.jobs import runs
 from craton.infra.store.port import microseconds
@@ -157,6 +158,7 @@ def settle(connection: Connection, documents: Sequence[Document], gone: Sequence
     Where something else was asked meanwhile, that stays asked: only what is said of the index is written.
     """
     turns = _turns(connection, [*documents, *gone])
+    _settle_originals(connection, documents, gone, turns)
     fresh = [_row(one) for one in documents if one.place not in turns]
     kept = [(one, turns[one.place]) for one in documents if one.place in turns]
     if fresh:
@@ -175,13 +177,28 @@ def settle(connection: Connection, documents: Sequence[Document], gone: Sequence
             connection.execute(update(DOCUMENTS).where(*mine).values(_index_part(emptied)))
 
 
+def _settle_originals(
+    connection: Connection, documents: Sequence[Document], gone: Sequence[Document], turns: dict[bytes, int]
+) -> None:
+    """Of a CUSTOM source's documents, what they came as is kept while it is what is in the index."""
+    custom = [one for one in documents if one.kind == "CUSTOM"]
+    here = [one for one in custom if one.status != "FAILED" and turns.get(one.place) == one.turn]
+    left = [one for one in custom if one.status == "FAILED"] + [one for one in gone if one.kind == "CUSTOM"]
+    for some in _portions(here):
+        originals.keep(connection, DOCUMENTS, some[0].base, some[0].source, [one.place for one in some])
+    for some in _portions(left):
+        originals.forget(connection, some[0].base, some[0].source, [one.place for one in some])
+
+
 def drop_source(connection: Connection, base: str, source: str) -> None:
     """Forget all documents of a data source."""
+    originals.drop_source(connection, base, source)
     connection.execute(delete(DOCUMENTS).where(*_of(base, source)))
 
 
 def drop_base(connection: Connection, base: str) -> None:
     """Forget all documents of a knowledge base, and who writes to it."""
+    originals.drop_base(connection, base)
     connection.execute(delete(DOCUMENTS).where(_D.base == base))
     connection.execute(delete(WRITERS).where(WRITERS.c.base == base))
 

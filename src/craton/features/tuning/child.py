@@ -19,6 +19,7 @@ import msgspec
 
 from craton.features.tuning.plan import FORMS, Plan
 from craton.features.tuning.progress import Abandoned, Began, Done, Failed, TuningFault, tell
+from craton.features.tuning.team import Alone, gathered
 
 if TYPE_CHECKING:
     from craton.features.tuning.files import Data
@@ -36,22 +37,28 @@ def main() -> int:
     plan = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Plan)
     os.environ.update({"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"})
     try:
-        return carry_out(plan, stopping)
+        team = gathered(plan.processes, Path(plan.work))
+    except OSError as fault:
+        tell(Failed(kind="memory", why=f"{plan.processes} processes cannot be had: {fault.strerror or fault}"))
+        return 1
+    try:
+        return carry_out(plan, stopping, team)
     except TuningFault as fault:
-        tell(Failed(kind=fault.kind, why=str(fault)))
+        failed = Failed(kind=fault.kind, why=str(fault))
     except MemoryError:
-        tell(Failed(kind="memory", why=_out_of_memory(plan)))
+        failed = Failed(kind="memory", why=_out_of_memory(plan))
     except OSError as fault:
         gone = not Path(plan.base).is_dir()
-        tell(Failed(kind="base", why=GONE) if gone else Failed(kind="disk", why=f"{fault.strerror or fault}"))
+        failed = Failed(kind="base", why=GONE) if gone else Failed(kind="disk", why=f"{fault.strerror or fault}")
     except RuntimeError as fault:
         if "memory" not in str(fault):
             raise
-        tell(Failed(kind="memory", why=_out_of_memory(plan)))
+        failed = Failed(kind="memory", why=_out_of_memory(plan))
+    team.fail(failed)
     return 1
 
 
-def carry_out(plan: Plan, stopping: list[int]) -> int:
+def carry_out(plan: Plan, stopping: list[int], team: Alone) -> int:
     """Read, train, write. Raises TuningFault, OSError, and what the machine refuses."""
     from craton.features.tuning import files
     from craton.features.tuning.weights import base_hash
@@ -64,10 +71,17 @@ def carry_out(plan: Plan, stopping: list[int]) -> int:
     key = hashlib.sha256(whole).hexdigest()
     forms = plan.forms or FORMS[plan.method]
     open_file = files.prompts_of if plan.method == "rft" else files.shelf_of
+    if team.rank:
+        team.meet()  # the leader has laid down the files
     train = open_file(plan, key, "training", Path(plan.train), forms)
     checked = open_file(plan, key, "validation", Path(plan.validation), forms) if plan.validation else None
-    loop = _prepared(plan, key, train, checked)
+    if not team.rank:
+        team.meet()
+    loop = _prepared(plan, key, train, checked, team)
+    team.meet()  # before a checkpoint is written, all have taken up the one before
     early = _ran(loop, stopping)
+    if team.rank:
+        return 0
     loop.keep()
     if stopping:
         return STOPPED
@@ -85,28 +99,31 @@ def _ran(loop: Loop, stopping: list[int]) -> bool:
         raise TuningFault("grader", "it is gone") from None
 
 
-def _prepared(plan: Plan, key: str, train: Data, checked: Data | None) -> Loop:
+def _prepared(plan: Plan, key: str, train: Data, checked: Data | None, team: Alone) -> Loop:
     from craton.features.tuning.loop import Loop
     from craton.features.tuning.memory import check_room
     from craton.features.tuning.weights import Learner
 
     check_room(plan)
-    learner = Learner(Path(plan.base), plan.settings, plan.threads)
-    objective = _objective(plan, learner, train)
-    loop = Loop(plan, key, learner, objective, _objective(plan, learner, checked) if checked is not None else None)
+    learner = Learner(Path(plan.base), plan.settings, plan.threads, team.rank)
+    objective = _objective(plan, learner, train, team)
+    validation = _objective(plan, learner, checked, team) if checked is not None else None
+    loop = Loop(plan, key, learner, objective, validation, team)
     trained, all_weights = learner.counts
     step, steps, tokens = loop.progress.step, loop.steps, loop.progress.tokens
     tell(Began(step=step, steps=steps, weights=trained, all_weights=all_weights, settings=plan.settings, tokens=tokens))
     return loop
 
 
-def _objective(plan: Plan, learner: Learner, data: Data) -> Objective:
+def _objective(plan: Plan, learner: Learner, data: Data, team: Alone) -> Objective:
     from craton.features.tuning.objective import Answers, Preferences
     from craton.features.tuning.reinforcement import Rewards
 
     if isinstance(data, list):
         return Rewards(learner, data, plan.grading, plan.settings.beta)
-    return Preferences(learner, data, plan.settings.beta) if plan.method == "dpo" else Answers(learner, data)
+    if plan.method == "dpo":
+        return Preferences(learner, data, plan.settings.beta, team)
+    return Answers(learner, data, team)
 
 
 def _finish(plan: Plan, loop: Loop, *, early: bool) -> None:
@@ -114,7 +131,7 @@ def _finish(plan: Plan, loop: Loop, *, early: bool) -> None:
     from craton.features.tuning.weights import base_hash
 
     out, progress = Path(plan.out), loop.progress
-    loop.learner.save(out / ("adapter" if plan.settings.rank else "model"))
+    loop.learner.save(out / plan.settings.form, merged=plan.settings.form == "model")
     artifacts.write_tables(out, loop.history.events)
     artifacts.draw_curve(out / artifacts.CURVE, loop.history.events, f"{plan.method}: loss")
     trained, all_weights = loop.learner.counts

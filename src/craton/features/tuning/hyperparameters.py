@@ -82,8 +82,12 @@ EXTRA: tuple[Known, ...] = (
     Known("maxSequenceLength", 8, 131_072, None, whole=True),
     Known("seed", 0, 2**31 - 1, 0, whole=True),
     Known("beta", 0, 10, 0.1),
+    Known("mergedBits", 0, 32, 0, whole=True),
 )
-"""Ours, for every base: rank 0 trains all weights; `beta` is of preferences and reinforcement."""
+"""Ours, for every base: rank 0 trains all weights; `beta` is of preferences and reinforcement; `mergedBits` of what the
+adapter, merged into the weights, is served as.
+"""
+MERGED_BITS = (0, 4, 8, 32)
 
 
 def known(base_id: str) -> tuple[Known, ...]:
@@ -117,6 +121,8 @@ def settings_of(base_id: str, given: Mapping[str, str], context_tokens: int) -> 
     """What a run is told. Raises BadHyperParameter."""
     values = chosen(base_id, given)
     rank = int(values["loraRank"])
+    if values["mergedBits"] not in MERGED_BITS:
+        raise BadHyperParameter(f"mergedBits must be one of {', '.join(map(str, MERGED_BITS))}")
     most = int(values.get("maxSequenceLength", min(context_tokens, 1024)))
     if most > context_tokens:
         raise BadHyperParameter(f"maxSequenceLength must not be above the base's context of {context_tokens} tokens")
@@ -133,6 +139,7 @@ def settings_of(base_id: str, given: Mapping[str, str], context_tokens: int) -> 
         patience=int(values.get("earlyStoppingPatience", 0)),
         threshold=values.get("earlyStoppingThreshold", 0.0),
         beta=values["beta"],
+        merged_bits=int(values["mergedBits"]),
     )
 
 

@@ -7,8 +7,9 @@ checkpoint ends with the very weights of one that was not (on the same CPU, with
 from __future__ import annotations
 
 import math
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,33 +17,39 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from craton.features.tuning import checkpoint
 from craton.features.tuning.checkpoint import Progress
 from craton.features.tuning.objective import Objective
 from craton.features.tuning.plan import Plan, Settings
 from craton.features.tuning.progress import Kept, Stepped, TuningFault, Validated, tell
+from craton.features.tuning.team import ALONE, END, GO, Alone
 from craton.features.tuning.weights import Learner
 
 _BETAS = (0.9, 0.99)
 _LONGEST_GRADIENT = 1.0
 _LAST_RATE = 0.1
+_TOGETHER = 1 << 24
+"""How many weights' gradients are added up at a time over a team: 64 MiB for each rank, and for the sum."""
 
 
 class Loop:
     """One run over one objective. `history` are the steps and validations taken, those before a cut included."""
 
     def __init__(
-        self, plan: Plan, key: str, learner: Learner, objective: Objective, validation: Objective | None
-    ) -> None:
+        self, plan: Plan, key: str, learner: Learner, objective: Objective, validation: Objective | None,
+        team: Alone = ALONE,
+    ) -> None:  # fmt: skip
         self.plan, self.settings = plan, plan.settings
-        self.learner, self.objective, self.validation = learner, objective, validation
+        self.learner, self.objective, self.validation, self.team = learner, objective, validation, team
         self.per_epoch = math.ceil(len(objective) / self.settings.batch)
         self.steps = self.per_epoch * self.settings.epochs
         weights = list(learner.trained.values())
         self.optimiser = torch.optim.AdamW(weights, lr=self.settings.rate, betas=_BETAS, weight_decay=0.0)
         self.progress = Progress()
-        self.history = History(Path(plan.work) / "history.jsonl")
+        self.history = History(Path(os.devnull) if team.rank else Path(plan.work) / "history.jsonl")
+        self._cpu = 0.0
         self._key = key
         self._order: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, np.int64))
         self._resume()
@@ -52,15 +59,14 @@ class Loop:
 
         Raises TuningFault for a loss that is no number, or a checkpoint that cannot be written.
         """
-        began, cpu_began = time.monotonic() - self.progress.seconds, time.process_time() - self.progress.cpu_seconds
+        began, self._cpu = time.monotonic() - self.progress.seconds, time.process_time()
         kept_at = time.monotonic()
         early = False
-        while self.progress.step < self.steps and not early and not stopping():
+        while self.progress.step < self.steps and not early and self.team.meet(END if stopping() else GO) == GO:
             self._step()
             early = self._look()
             self.progress.seconds = time.monotonic() - began
-            self.progress.cpu_seconds = time.process_time() - cpu_began
-            if time.monotonic() - kept_at >= self.plan.checkpoint_s:
+            if not self.team.rank and time.monotonic() - kept_at >= self.plan.checkpoint_s:
                 self.keep()
                 kept_at = time.monotonic()
         return early
@@ -84,13 +90,15 @@ class Loop:
     def _step(self) -> None:
         step = self.progress.step
         epoch, rate = step // self.per_epoch, rate_of(step, self.steps, self.settings)
-        torch.manual_seed(self.settings.seed * 1_000_003 + step)  # what dropout draws follows from the step alone
+        # What dropout draws follows from the step and the rank alone.
+        torch.manual_seed(self.settings.seed * 1_000_003 + step + (self.team.rank << 40))
         numbers = self._numbers(step)
         total, tokens = 0.0, 0
         for loss, count in self.objective.losses(numbers):
             loss.backward()
             total += float(loss.detach())
             tokens += count
+        total, tokens = self._together(total, tokens)
         if not math.isfinite(total):
             raise TuningFault("settings", f"the loss of step {step} is not a number: the learning rate is too high")
         torch.nn.utils.clip_grad_norm_(self.learner.trained.values(), _LONGEST_GRADIENT)
@@ -103,6 +111,17 @@ class Loop:
         reward = self.progress.reward = self.objective.reward
         tokens = self.progress.tokens
         self._note(Stepped(step=step, epoch=epoch, loss=total, tokens=tokens, rate=rate, reward=reward))
+
+    def _together(self, loss: float, tokens: int) -> tuple[float, int]:
+        """The step's loss and tokens over all ranks, and the gradients' sums in the place of this rank's own."""
+        now = time.process_time()
+        sums = np.array([loss, tokens, now - self._cpu])
+        self._cpu = now
+        self.team.add(sums)
+        self.progress.cpu_seconds += float(sums[2])
+        if self.team.size > 1:
+            add_gradients(self.team, list(self.learner.trained.values()))
+        return float(sums[0]), int(sums[1])
 
     def _look(self) -> bool:
         """Ask the validation file when it is time; True if the loss has not fallen for long enough."""
@@ -128,6 +147,25 @@ class Loop:
     def _note(self, event: Stepped | Validated) -> None:
         self.history.add(event)
         tell(event)
+
+
+def add_gradients(team: Alone, weights: Sequence[Tensor]) -> None:
+    """Make each weight's gradient the sum over all ranks; a rank that had no record of the step brings nothing."""
+    at = 0
+    while at < len(weights):
+        end, count = at + 1, weights[at].numel()
+        while end < len(weights) and count + weights[end].numel() <= _TOGETHER:
+            count += weights[end].numel()
+            end += 1
+        bucket, start = torch.zeros(count), 0
+        for weight in weights[at:end]:
+            if weight.grad is not None:
+                bucket[start : start + weight.numel()] = weight.grad.reshape(-1)
+            start += weight.numel()
+        team.add(bucket.numpy())
+        for weight, part in zip(weights[at:end], bucket.split([each.numel() for each in weights[at:end]]), strict=True):
+            weight.grad = part.view_as(weight).to(weight.device, weight.dtype)
+        at = end
 
 
 def rate_of(step: int, steps: int, settings: Settings) -> float:

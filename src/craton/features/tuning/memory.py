@@ -34,7 +34,7 @@ def needed_bytes(plan: Plan) -> int:
     tokens, row = max(BLOCK_TOKENS, plan.settings.max_tokens), plan.settings.max_tokens
     heads = int(config.get("num_attention_heads", 16))
     kept = tokens * layers * (_KEPT_PER_LAYER * width + 3 * inner) + tokens * row * heads + 3 * tokens * words
-    return _INTERPRETER + _FLOAT * (count + 4 * trained + kept)
+    return plan.processes * (_INTERPRETER + _FLOAT * (count + 4 * trained + kept))
 
 
 def check_room(plan: Plan) -> None:

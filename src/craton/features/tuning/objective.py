@@ -16,6 +16,7 @@ from torch import Tensor
 
 from craton.features.tuning.packing import Block, blocks
 from craton.features.tuning.shelf import Shelf
+from craton.features.tuning.team import ALONE, Alone
 from craton.features.tuning.weights import Learner
 
 
@@ -30,7 +31,10 @@ class Objective(Protocol):
         ...
 
     def losses(self, numbers: Sequence[int]) -> Iterator[tuple[Tensor, int]]:
-        """The loss of these records in parts, whose sum it is, with the tokens each part computed."""
+        """The loss of these records in parts, whose sum it is, with the tokens each part computed.
+
+        Of a team, each rank has the parts of its own; together they are the loss.
+        """
         ...
 
     def mean(self, batch: int) -> float:
@@ -46,30 +50,30 @@ def parts_of(count: int, size: int) -> list[range]:
 class Answers:
     """Of conversations and texts: the mean surprise per learned token."""
 
-    def __init__(self, learner: Learner, shelf: Shelf) -> None:
-        self._learner, self._shelf = learner, shelf
+    def __init__(self, learner: Learner, shelf: Shelf, team: Alone = ALONE) -> None:
+        self._learner, self._shelf, self._team = learner, shelf, team
         self.reward: float | None = None
 
     def __len__(self) -> int:
         return len(self._shelf)
 
     def losses(self, numbers: Sequence[int]) -> Iterator[tuple[Tensor, int]]:
-        made = blocks(numbers, self._shelf.__getitem__, together=self._learner.packs)
-        total = max(1, sum(len(block.targets) for block in made))
+        made = blocks(self._team.mine(numbers), self._shelf.__getitem__, together=self._learner.packs)
+        total = max(1, sum(self._shelf.learned(number) for number in numbers))
         for block in made:
             if len(block.targets):
                 yield -self._learner.logprobs(block).sum() / total, block.tokens
 
     def mean(self, batch: int) -> float:
         """The loss over everything on the shelf, `batch` records at a time."""
-        total, count = 0.0, 0
+        sums = np.zeros(2)
         with self._learner.judging():
             for part in parts_of(len(self), batch):
-                for block in blocks(part, self._shelf.__getitem__, together=self._learner.packs):
+                for block in blocks(self._team.mine(part), self._shelf.__getitem__, together=self._learner.packs):
                     if len(block.targets):
-                        total -= float(self._learner.logprobs(block).sum())
-                        count += len(block.targets)
-        return total / max(1, count)
+                        sums += -float(self._learner.logprobs(block).sum()), len(block.targets)
+        self._team.add(sums)
+        return float(sums[0] / max(1.0, sums[1]))
 
 
 class Preferences:
@@ -79,28 +83,32 @@ class Preferences:
     made, so the learner must not have learned anything by then.
     """
 
-    def __init__(self, learner: Learner, shelf: Shelf, beta: float) -> None:
-        self._learner, self._shelf, self._beta = learner, shelf, beta
+    def __init__(self, learner: Learner, shelf: Shelf, beta: float, team: Alone = ALONE) -> None:
+        self._learner, self._shelf, self._beta, self._team = learner, shelf, beta, team
         self.reward: float | None = None
         self._base: NDArray[np.float32] = np.zeros(len(shelf), np.float32)
         with learner.judging():
             for part in parts_of(len(shelf), 16):
-                for block in blocks(part, shelf.__getitem__, together=learner.packs):
+                for block in blocks(team.mine(part), shelf.__getitem__, together=learner.packs):
                     np.add.at(self._base, block.owners, learner.logprobs(block).cpu().numpy())
+        team.add(self._base)
 
     def __len__(self) -> int:
         return len(self._shelf) // 2
 
     def losses(self, numbers: Sequence[int]) -> Iterator[tuple[Tensor, int]]:
-        wanted = [2 * number + side for number in numbers for side in (0, 1)]
+        wanted = [2 * number + side for number in self._team.mine(numbers) for side in (0, 1)]
         made = blocks(wanted, self._shelf.__getitem__, together=self._learner.packs)
-        yield self._loss(made, wanted) / len(numbers), sum(block.tokens for block in made)
+        if made:
+            yield self._loss(made, wanted) / len(numbers), sum(block.tokens for block in made)
 
     def mean(self, batch: int) -> float:
         """The loss over all pairs, `batch` of them at a time."""
         with self._learner.judging():
             sums = (float(loss) * len(part) for part in parts_of(len(self), batch) for loss, _ in self.losses(part))
-            return sum(sums) / max(1, len(self))
+            total = np.array([sum(sums)])
+        self._team.add(total)
+        return float(total[0]) / max(1, len(self))
 
     def _loss(self, made: list[Block], wanted: list[int]) -> Tensor:
         place = {number: at for at, number in enumerate(wanted)}

@@ -53,6 +53,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float = 0.0
     beta: float = 0.1
     """How far DPO and reinforcement may leave the base: the weight of the divergence from it."""
+    merged_bits: int = 0
+    """0: the adapter, or the weights as they were trained. Else whole weights, which become a graph of so many bits."""
+
+    @property
+    def form(self) -> Literal["adapter", "model"]:
+        """What the run leaves, which is also the name of its folder."""
+        return "adapter" if self.rank and not self.merged_bits else "model"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +78,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings = Settings()
     grading: Grading = Grading()
     threads: int = 1
+    processes: int = 1
+    """How many share the records of each step, on `threads` and an accelerator each; see `team`."""
     checkpoint_s: float = 30.0
     validate_every: int = 0
     """Steps between validations; 0: at the end of each epoch."""

@@ -67,6 +67,10 @@ class Shelf:
         """Tokens of one sample."""
         return int(self._starts[number + 1] - self._starts[number])
 
+    def learned(self, number: int) -> int:
+        """Tokens of one sample that are learned."""
+        return int(self._learned[int(self._starts[number]) : int(self._starts[number + 1])].sum())
+
     def __getitem__(self, number: int) -> Sample:
         start, stop = int(self._starts[number]), int(self._starts[number + 1])
         return Sample(np.array(self._ids[start:stop]), np.array(self._learned[start:stop], np.bool_))

@@ -30,11 +30,11 @@ PACKED = frozenset({"llama", "mistral", "qwen2", "qwen3", "phi3", "gemma", "olmo
 class Learner:
     """The model, with what is trained in it."""
 
-    def __init__(self, directory: Path, settings: Settings, threads: int) -> None:
-        """Raises TuningFault for a base that cannot be opened or trained."""
+    def __init__(self, directory: Path, settings: Settings, threads: int, rank: int = 0) -> None:
+        """`rank` chooses among several accelerators. Raises TuningFault for a base that cannot be opened or trained."""
         torch.set_num_threads(threads)
         torch.manual_seed(settings.seed)
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = f"cuda:{rank % torch.cuda.device_count()}" if torch.cuda.is_available() else "cpu"
         if self.device == "cpu":
             torch.use_deterministic_algorithms(
                 mode=True
@@ -47,7 +47,8 @@ class Learner:
         self.adapter: Any = _adapted(self.model, settings) if settings.rank else None
         if self.adapter is None:
             self.model.requires_grad_(requires_grad=True)
-        if self.device == "cuda":
+        if self.device != "cpu":
+            torch.cuda.set_device(self.device)
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
         self.model.train()
         self.trained: dict[str, Tensor] = {
@@ -138,9 +139,14 @@ class Learner:
             for name, weight in self.trained.items():
                 weight.copy_(state[name])
 
-    def save(self, folder: Path) -> None:
-        """The adapter as peft's files, or the whole model with its tokenizer, in safetensors."""
+    def save(self, folder: Path, *, merged: bool = False) -> None:
+        """The adapter as peft's files, or the whole model with its tokenizer, in safetensors.
+
+        `merged` makes one of both; nothing can be learned after that.
+        """
         folder.mkdir(parents=True, exist_ok=True)
+        if self.adapter is not None and merged:
+            self.model, self.adapter = self.adapter.merge_and_unload(), None
         if self.adapter is not None:
             self.adapter.save_pretrained(folder, safe_serialization=True)
             (folder / "README.md").unlink(missing_ok=True)
@@ -178,7 +184,7 @@ def _opened(directory: Path, device: str) -> Any:
     logging.disable_progress_bar()
     if not any(directory.glob("*.safetensors")):
         raise TuningFault("base", "the base model has no weights in safetensors, which training needs")
-    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    dtype = torch.float32 if device == "cpu" else torch.bfloat16
     try:
         model = AutoModelForCausalLM.from_pretrained(
             str(directory), dtype=dtype, trust_remote_code=False, use_safetensors=True, attn_implementation="sdpa"

@@ -37,6 +37,12 @@ class _Plain(msgspec.Struct, array_like=True):
     bins: msgspec.Raw = msgspec.Raw(b"\xc0")
 
 
+Row = tuple[int, float, float, float, float, Bins | None]
+PlainRow = tuple[int, float, float, float, float, msgspec.Raw]
+"""Part, samples, total, least, most, and what percentiles need: as it is kept, for who reads thousands of them."""
+
+_rows = msgspec.msgpack.Decoder(list[Row])
+_plain_rows = msgspec.msgpack.Decoder(list[PlainRow])
 _parts = msgspec.msgpack.Decoder(list[_Part])
 _plain = msgspec.msgpack.Decoder(list[_Plain])
 _encode = msgspec.msgpack.Encoder().encode
@@ -59,6 +65,16 @@ def unpack(data: bytes, *, spread: bool = True) -> dict[int, Summary]:
     if spread:
         return {one.part: Summary(one.samples, one.total, one.least, one.most, one.bins) for one in _parts.decode(data)}
     return {one.part: Summary(one.samples, one.total, one.least, one.most) for one in _plain.decode(data)}
+
+
+def rows(data: bytes) -> list[Row]:
+    """The parts of an hour."""
+    return _rows.decode(data)
+
+
+def plain_rows(data: bytes) -> list[PlainRow]:
+    """The parts of an hour whose spread nobody asks for."""
+    return _plain_rows.decode(data)
 
 
 def coarser(parts: Mapping[int, Summary], step_s: int, new_step_s: int) -> dict[int, Summary]:

@@ -337,6 +337,16 @@ MIGRATIONS: tuple[Migration, ...] = (
             PRIMARY KEY (hour, id)
         )""",
     ),
+    (
+        # Documents that came with a request, as they came (features.rag.originals).
+        """CREATE TABLE rag_originals (
+            base {text} NOT NULL,
+            source {text} NOT NULL,
+            place {blob} NOT NULL,
+            asked {blob} NOT NULL,
+            PRIMARY KEY (base, source, place)
+        )""",
+    ),
 )
 
 _VERSIONS = "CREATE TABLE schema_versions (version BIGINT NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)"

@@ -247,6 +247,10 @@ class Store(Reader, Writer, Protocol):
         """All or nothing: commits at the end of the block, rolls back when it raises. Must not be nested."""
         ...
 
+    def reading(self) -> AbstractContextManager[Reader]:
+        """Reads over one connection, which costs more than most of them. They need not see one moment."""
+        ...
+
     def stamp(self, *kinds: str) -> int:
         """A number that rises with every committed change of these kinds (of any kind when none is given)."""
         ...

@@ -42,23 +42,23 @@ class SqlStore:
         self._reads = {"isolation_level": "AUTOCOMMIT"} if engine.dialect.name == POSTGRESQL else {}
 
     def get(self, arn: str) -> Resource | None:
-        with self._reading() as session:
+        with self.reading() as session:
             return session.get(arn)
 
     def get_by_id(self, account: str, region: str, kind: str, id: str) -> Resource | None:
-        with self._reading() as session:
+        with self.reading() as session:
             return session.get_by_id(account, region, kind, id)
 
     def get_by_name(self, account: str, region: str, kind: str, name: str) -> Resource | None:
-        with self._reading() as session:
+        with self.reading() as session:
             return session.get_by_name(account, region, kind, name)
 
     def list(self, query: Query) -> Page:
-        with self._reading() as session:
+        with self.reading() as session:
             return session.list(query)
 
     def count(self, account: str, region: str, kind: str) -> int:
-        with self._reading() as session:
+        with self.reading() as session:
             return session.count(account, region, kind)
 
     def run(self, work: Callable[[Connection], T]) -> T:
@@ -102,19 +102,19 @@ class SqlStore:
             raise Interrupted(failed(error)) from None
 
     def stamp(self, *kinds: str) -> int:
-        with self._reading() as session:
+        with self.reading() as session:
             return session.stamp(kinds)
 
     def stamps(self) -> dict[str, int]:
-        with self._reading() as session:
+        with self.reading() as session:
             return session.stamps()
 
     def changes(self, kind: str, since: int) -> Changes:
-        with self._reading() as session:
+        with self.reading() as session:
             return session.changes(kind, since)
 
     def arns(self, kind: str) -> frozenset[str]:
-        with self._reading() as session:
+        with self.reading() as session:
             return session.arns(kind)
 
     def reset(self) -> None:
@@ -126,7 +126,7 @@ class SqlStore:
             self._engine.dispose()
 
     @contextmanager
-    def _reading(self) -> Iterator[SqlSession]:
+    def reading(self) -> Iterator[SqlSession]:
         with self._connected(writes=False) as connection:
             yield SqlSession(connection, self._upgrader)
 
@@ -138,7 +138,7 @@ class SqlStore:
             self._pid = os.getpid()
         with self._turn, translated(), self._connect() as connection:
             options = {"writes": writes} if writes else self._reads
-            yield connection.execution_options(**options)
+            yield connection.execution_options(**options) if options else connection
 
     def _connect(self) -> Connection:
         try:

@@ -54,7 +54,11 @@ class ThreadedStore:
         return PageTokens(self._page_secret())
 
     async def read(self, work: Callable[[Reader], T]) -> T:
-        return await self._run(lambda: work(self._opened()))
+        def look() -> T:
+            with self._opened().reading() as reader:
+                return work(reader)
+
+        return await self._run(look)
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         done = await self.keep(work)

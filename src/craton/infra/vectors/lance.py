@@ -10,6 +10,7 @@ It must not know filters or rows.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -167,6 +168,10 @@ def _named(index: str) -> str:
 
 
 def _loaded() -> Any:
+    """The library. Its own log goes to stderr and warns of what is usual here (cells that are few, a commit tried again):
+    whoever wants to see that says so in its variable, which it reads once.
+    """
+    os.environ.setdefault("LANCEDB_LOG", "error")
     import lancedb
 
     return lancedb

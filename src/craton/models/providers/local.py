@@ -23,6 +23,7 @@ from craton.models.providers.exchange import Exchange, json_headers
 from craton.models.providers.native import read_members
 from craton.models.providers.openai import CANNOT_COUNT, OpenAIProvider
 from craton.models.providers.provider import Attempt, Upstream
+from craton.models.providers.ranks import RANKS, rank_of
 from craton.models.providers.seats import Replicas, SeatedTransport
 
 _TOKENIZE_PATH = b"/tokenize"
@@ -98,7 +99,9 @@ class LocalProvider(Deployed[Engine]):
         the caller said nothing of that, and his ledger told so; a strict one refuses.
         """
         provider = self._reached(attempt)
-        told = msgspec.structs.replace(named(attempt), quirks={"engine": True, **attempt.quirks})
+        unhurried = rank_of(attempt.headers, None) == RANKS["flex"]
+        quirks = {"engine": True, "packs": True, "unhurried": unhurried, **attempt.quirks}
+        told = msgspec.structs.replace(named(attempt), quirks=quirks)
         if request.truncate is not None:
             return await provider.embed(request, told)
         try:

@@ -26,6 +26,7 @@ from craton.features.evaluation.job import (
 from craton.features.inference.routing.routes import named_arn
 from craton.infra.store.port import Query, Reader, Resource, Transaction, select
 from craton.services import named, started, stored, tagging
+from craton.services.bedrock import evaluation_rag
 from craton.services.bedrock import evaluation_request as wanted
 from craton.services.bedrock import evaluation_shown as shown
 from craton.services.kms.use import customer_key
@@ -65,6 +66,7 @@ async def create_evaluation_job(call: Call, req: CreateEvaluationJobRequest) -> 
     tags = tagging.checked(given)
     body = body_of(call, req, tags)
     authorize(call, body, given)
+    await evaluation_rag.check_base(call, body)
     if req.customerEncryptionKeyId:
         body = msgspec.structs.replace(body, kms_key=await customer_key(call, req.customerEncryptionKeyId))
     row = stored.new_row(call, NOUN, job_arn, req.jobName, body)
@@ -87,12 +89,17 @@ def body_of(call: Call, req: CreateEvaluationJobRequest, tags: tagging.Tags) -> 
     judges, own = config.evaluatorModelConfig, config.customMetricConfig
     judge = wanted.judge_of(call, judges.bedrockEvaluatorModels if judges else None)
     custom = wanted.custom_metrics(config)
-    sets = wanted.datasets(config, judge, custom)
+    if evaluation_rag.asked_for(req):
+        subjects = evaluation_rag.subjects(req)
+        sets = evaluation_rag.datasets(config, judge, custom, subjects[0])
+    else:
+        sets = wanted.datasets(config, judge, custom)
+        subjects = wanted.subjects(call, req.inferenceConfig.models or [], sets)
     return EvaluationJob(
         role_arn=req.roleArn,
         target=req.outputDataConfig.s3Uri,
         datasets=sets,
-        subjects=wanted.subjects(call, req.inferenceConfig.models or [], sets),
+        subjects=subjects,
         judge=judge,
         custom=custom,
         custom_judge=wanted.judge_of(call, own.evaluatorModelConfig.bedrockEvaluatorModels if own else None),
@@ -106,7 +113,7 @@ def authorize(call: Call, body: EvaluationJob, given: list[tuple[str, str]]) -> 
     """Raise unless the caller may make this job of these models, and all of them can answer."""
     mine = job_arn(call.account, call.region, "*")
     judges = [one.called for one in (body.judge, body.custom_judge) if one is not None]
-    called = [*(one.called for one in body.subjects if not one.precomputed), *judges]
+    called = [*(one.called for one in body.subjects if one.called), *judges]
     try:
         arns, mute = wanted.resources(call, called)
     except Fault:

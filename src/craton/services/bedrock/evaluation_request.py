@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 NO_HUMAN = (
     "Evaluation by people is not built here. Use an automated evaluation, with an evaluator model or without one."
 )
-NO_RAG = "Evaluation of retrieval is not built here yet: there are no knowledge bases. Use ModelEvaluation."
 NO_SUCH_SET = (
     "The dataset {name} does not come with this service. Bedrock's built-in datasets belong to others and cannot be given "
     "on; those that come along are {ours}. For any other one give a datasetLocation."
@@ -52,8 +51,6 @@ NO_CHAT = "The model {name} cannot be evaluated: it does not support the Convers
 
 def automated(req: CreateEvaluationJobRequest) -> AutomatedEvaluationConfig:
     """The configuration of an automated job. Raises ValidationException for all else."""
-    if req.applicationType == "RagEvaluation" or req.inferenceConfig.models is None:
-        raise validation(NO_RAG)
     if req.evaluationConfig.automated is None:
         raise validation(NO_HUMAN)
     return req.evaluationConfig.automated

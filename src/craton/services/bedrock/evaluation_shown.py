@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from craton.features.evaluation.job import CustomMetric, Dataset, EvaluationJob, Subject
+from craton.services.bedrock import evaluation_rag
 
 if TYPE_CHECKING:
     from craton.aws.shapes.bedrock import (
         AutomatedEvaluationConfigDict,
         CustomMetricDefinitionDict,
         EvaluationDatasetMetricConfigDict,
+        EvaluationInferenceConfigDict,
         EvaluationModelConfigDict,
         EvaluationModelConfigSummary,
         EvaluationSummary,
@@ -34,9 +36,9 @@ def whole(row: Resource) -> GetEvaluationJobResponse:
         "jobArn": row.arn,
         "roleArn": body.role_arn,
         "jobType": TYPE,
-        "applicationType": body.application or DEFAULT_APPLICATION,
+        "applicationType": kind_of(body),
         "evaluationConfig": {"automated": automated(body)},
-        "inferenceConfig": {"models": [model(one) for one in body.subjects]},
+        "inferenceConfig": subjects(body),
         "outputDataConfig": {"s3Uri": body.target},
         "creationTime": row.created_at,
         "lastModifiedTime": row.updated_at,
@@ -48,6 +50,16 @@ def whole(row: Resource) -> GetEvaluationJobResponse:
     if body.messages:
         job["failureMessages"] = list(body.messages)
     return job
+
+
+def subjects(body: EvaluationJob) -> EvaluationInferenceConfigDict:
+    """The models; or the system that retrieves, of which there is one."""
+    systems = [evaluation_rag.shown(one, one.rag) for one in body.subjects if one.rag is not None]
+    return {"ragConfigs": systems} if systems else {"models": [model(one) for one in body.subjects]}
+
+
+def kind_of(body: EvaluationJob) -> str:
+    return evaluation_rag.TYPE if body.subjects[0].rag is not None else body.application or DEFAULT_APPLICATION
 
 
 def automated(body: EvaluationJob) -> AutomatedEvaluationConfigDict:
@@ -120,4 +132,5 @@ def summary(row: Resource) -> EvaluationSummary:
         told["evaluatorModelIdentifiers"] = [body.judge.identifier]
     if body.custom_judge is not None:
         told["customMetricsEvaluatorModelIdentifiers"] = [body.custom_judge.identifier]
-    return told
+    subject = body.subjects[0]
+    return told if subject.rag is None else evaluation_rag.summarized(told, subject)

@@ -13,6 +13,7 @@ from craton.aws.wire.faults import conflict, quota_exceeded, validation
 from craton.context import Call
 from craton.features.rag import resources
 from craton.features.rag.resources import (
+    COMPLETE,
     INGESTION_JOB,
     RUNNING,
     SHOWN_BASE,
@@ -49,7 +50,7 @@ BUSY = (
 )
 OVER = "The ingestion job cannot be stopped: its status is {status}."
 NOT_A_STATUS = "The filter's value {value} is not a status of an ingestion job."
-STATES = frozenset({*RUNNING, "COMPLETE", "FAILED", "STOPPED"})
+STATES = frozenset({*RUNNING, COMPLETE, "FAILED", "STOPPED"})
 
 # Member of the API's statistics → that of the row's.
 _COUNTS = {
@@ -153,6 +154,8 @@ def summary(row: Resource) -> IngestionJobSummary:
     }
     if body.description:
         told["description"] = body.description
+    if row.status == COMPLETE:  # all of it became visible in the transaction that ended the job
+        told["textReadyAt"] = row.updated_at
     return told
 
 

@@ -18,6 +18,7 @@ from craton.aws.wire.faults import Fault, internal
 from craton.context import Call, EventStream
 from craton.features.rag.agentic.asked import Event, Expansion, Item, Lookup, Outcome, Token, Trace
 from craton.features.rag.agentic.loop import steps
+from craton.features.rag.counting import Asking
 from craton.features.rag.retrieval.passages import SOURCE_URI
 from craton.services.bedrock_agent_runtime.agentic_request import asked_of
 from craton.services.operation import operation
@@ -38,21 +39,33 @@ _encode = msgspec.json.Encoder().encode
 
 @operation("bedrock-agent-runtime", "AgenticRetrieveStream", status="partial")
 async def agentic_retrieve_stream(call: Call, req: AgenticRetrieveStreamRequest) -> EventStream:
-    asked = await asked_of(call, req)
-    return EventStream(framed(call, steps(call, asked)), {})
+    asking = Asking(call)
+    with asking.begun():
+        asked = await asked_of(call, req)
+    return EventStream(framed(call, steps(call, asked), asking), {})
 
 
-async def framed(call: Call, events: AsyncGenerator[Event]) -> AsyncGenerator[bytes]:
+async def framed(call: Call, events: AsyncGenerator[Event], asking: Asking) -> AsyncGenerator[bytes]:
     """The events as frames; what fails is the last of them."""
+    iterations = 0
     try:
-        async with aclosing(events) as source:
-            async for event in source:
-                yield frame(call, event)
+        with asking.begun():
+            async with aclosing(events) as source:
+                async for event in source:
+                    iterations += planned(event)
+                    yield frame(call, event)
     except Fault as fault:
         yield fault_frame(fault)
     except Exception as error:
         call.report(error)
         yield fault_frame(internal())
+    else:
+        asking.over(iterations=iterations)
+
+
+def planned(event: Event) -> bool:
+    """Whether an iteration begins here."""
+    return isinstance(event, Trace) and event.step == "Planning" and event.status == "IN_PROGRESS"
 
 
 def frame(call: Call, event: Event) -> bytes:

@@ -1,7 +1,7 @@
 """GetDocumentContent: a link to a document that was ingested, for five minutes.
 
-RAW is the object in S3, signed with the rights of the knowledge base's role, or the page in the web; a document that was
-given in a request is not kept as it came, so of it there is the extracted text alone. EXTRACTED is what was read of it.
+RAW is the object in S3, signed with the rights of the knowledge base's role, or the page in the web, or the bytes that came
+with a request, which are kept sealed while they are in the index. EXTRACTED is what was read of it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from craton.aws.wire.presign import presigned_get
 from craton.aws.wire.sign import Keys
 from craton.config import secret
 from craton.context import Call
+from craton.features.rag.documents import Document
 from craton.features.rag.retrieval import extract
 from craton.features.rag.retrieval.access import may_see
 from craton.features.rag.retrieval.acting import Base
+from craton.infra.cipher.faults import unreadable
 from craton.infra.vectors.port import VectorsError
+from craton.services import stored
 from craton.services.bedrock_agent_runtime.found import RETRIEVE, knowledge_base
 from craton.services.bedrock_agent_runtime.ingested import NO_DOCUMENT, Ingested, away, ingested
 from craton.services.operation import operation
@@ -28,8 +31,11 @@ if TYPE_CHECKING:
     from craton.aws.shapes.bedrock_agent_runtime import GetDocumentContentRequest, GetDocumentContentResponse
 
 ACTION = "bedrock:GetDocumentContent"
+SHOWN = "document"
 NO_MEDIA = "Images within documents are not kept here: leave out the mediaId."
-NOT_KEPT = "The document {id} was given in a request and is not kept as it came. Ask for the outputFormat EXTRACTED."
+NOT_KEPT = (
+    "The document {id} was ingested before originals were kept. Ingest it again, or ask for the outputFormat EXTRACTED."
+)
 NOT_YOURS = "The user of userContext does not have access to the document {id}."
 _LIFE = timedelta(minutes=5)
 _SESSION = timedelta(minutes=15)
@@ -50,6 +56,8 @@ async def get_document_content(call: Call, req: GetDocumentContentRequest) -> Ge
             return await extracted(call, found)
     except VectorsError as error:
         away(call, error)
+    if found.document.kind == "CUSTOM":
+        return await given(call, base, found.document)
     return raw(call, base, found)
 
 
@@ -59,25 +67,47 @@ async def extracted(call: Call, found: Ingested) -> GetDocumentContentResponse:
     content = await extract.content_of(found.shelf, found.key)
     if content is None:
         raise not_found(NO_DOCUMENT.format(id=document.identifier, source=document.source))
-    token = extract.token_of(call.app, extract.Link(found.key, version), call.app.clock.now())
-    url = f"{origin(call)}{extract.PATH}?token={quote(token)}"
+    url = linked(call, extract.Link(found.key, version))
     return {"presignedUrl": url, "mimeType": _JSON, "documentContentLength": len(content)}
+
+
+async def given(call: Call, base: Base, document: Document) -> GetDocumentContentResponse:
+    """A link to what came with a request, or to the object in S3 that it named.
+
+    Raises ValidationException, AccessDeniedException (a KMS key that cannot be used), InternalServerException.
+    """
+    link = extract.Original(document.base, document.source, document.place)
+    with stored.faults(SHOWN), unreadable(SHOWN):
+        found = await extract.original_of(call.app, link)
+    if found is None:
+        raise validation(NOT_KEPT.format(id=document.identifier))
+    asked, link = found
+    if asked.uri:
+        return in_s3(call, base, asked.uri)
+    url = linked(call, link)
+    return {"presignedUrl": url, "mimeType": asked.mime, "documentContentLength": len(asked.data)}
 
 
 def raw(call: Call, base: Base, found: Ingested) -> GetDocumentContentResponse:
     """A link to the document where it lies."""
-    ident, kind = found.document.identifier, found.document.kind
-    if kind == "WEB":
-        return {"presignedUrl": ident, "mimeType": _HTML}
-    if not ident.startswith("s3://"):
-        raise validation(NOT_KEPT.format(id=ident))
-    bucket, _, key = ident.removeprefix("s3://").partition("/")
+    if found.document.kind == "WEB":
+        return {"presignedUrl": found.document.identifier, "mimeType": _HTML}
+    return in_s3(call, base, found.document.identifier)
+
+
+def in_s3(call: Call, base: Base, uri: str) -> GetDocumentContentResponse:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
     endpoint, region, keys = place(call, base)
     now = call.app.clock.now()
     url = presigned_get(
         keys, endpoint=endpoint, region=region, bucket=bucket, key=key, now=now, life_s=int(_LIFE.total_seconds())
     )
     return {"presignedUrl": url, "mimeType": mimetypes.guess_type(key)[0] or _UNKNOWN}
+
+
+def linked(call: Call, link: extract.Link | extract.Original) -> str:
+    """The address of this server's own at which a link is good."""
+    return f"{origin(call)}{extract.PATH}?token={quote(extract.token_of(call.app, link, call.app.clock.now()))}"
 
 
 def place(call: Call, base: Base) -> tuple[str, str, Keys]:

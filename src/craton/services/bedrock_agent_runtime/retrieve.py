@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from craton.context import Call
+from craton.features.rag.counting import Asking
 from craton.features.rag.retrieval.query import Result, Start
 from craton.features.rag.retrieval.retrieve import retrieve
 from craton.services import stored
@@ -28,7 +29,15 @@ PAGE_BYTES = 1 << 20
 
 @operation("bedrock-agent-runtime", "Retrieve", status="partial")
 async def retrieve_passages(call: Call, req: RetrieveRequest) -> RetrieveResponse:
-    base = await knowledge_base(call, req.knowledgeBaseId)
+    asking = Asking(call)
+    with asking.begun():
+        answer = await answered(call, req, asking)
+    asking.over()
+    return answer
+
+
+async def answered(call: Call, req: RetrieveRequest, asking: Asking) -> RetrieveResponse:
+    base = asking.base = await knowledge_base(call, req.knowledgeBaseId)
     check_guardrail(req.guardrailConfiguration)
     text, asked = text_of(req.retrievalQuery), req.retrievalConfiguration
     query = query_of(call, text, asked, req.userContext, ranks=is_managed(base))

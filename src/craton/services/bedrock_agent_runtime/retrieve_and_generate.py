@@ -15,6 +15,7 @@ import msgspec
 from craton.aws.wire.eventstream import encode_event, encode_exception
 from craton.aws.wire.faults import Fault, internal, validation
 from craton.context import Call, EventStream
+from craton.features.rag.counting import Asking
 from craton.features.rag.generation import answering, finding, given, sessions
 from craton.features.rag.generation.citing import Part, Said, Words
 from craton.features.rag.generation.passages import Passage
@@ -56,8 +57,11 @@ _FAULTS = frozenset(
 
 @operation("bedrock-agent-runtime", "RetrieveAndGenerate", status="partial")
 async def retrieve_and_generate(call: Call, req: RetrieveAndGenerateRequest) -> RetrieveAndGenerateResponse:
-    question, passages, session = await _found(call, req)
-    answer = await answering.answer(call, question, passages, session)
+    asking = Asking(call)
+    with asking.begun():
+        question, passages, session = await _found(call, req, asking)
+        answer = await answering.answer(call, question, passages, session)
+    asking.over()
     cited = sum(1 for part in answer.parts if part.sources)
     call.response_headers.append((SUPPORTED, b"%d/%d" % (cited, len(answer.parts))))
     return {
@@ -69,12 +73,14 @@ async def retrieve_and_generate(call: Call, req: RetrieveAndGenerateRequest) -> 
 
 @operation("bedrock-agent-runtime", "RetrieveAndGenerateStream", status="partial")
 async def retrieve_and_generate_stream(call: Call, req: RetrieveAndGenerateStreamRequest) -> EventStream:
-    question, passages, session = await _found(call, req)
-    writing = await answering.stream(call, question, passages, session)
-    return EventStream(_frames(call, writing), {"sessionId": session.id})
+    asking = Asking(call)
+    with asking.begun():
+        question, passages, session = await _found(call, req, asking)
+        writing = await answering.stream(call, question, passages, session)
+    return EventStream(_frames(call, writing, asking), {"sessionId": session.id})
 
 
-async def _found(call: Call, req: Asked) -> tuple[Question, Sequence[Passage], Session]:
+async def _found(call: Call, req: Asked, asking: Asking) -> tuple[Question, Sequence[Passage], Session]:
     """What is asked, what there is to answer it from, and the conversation that it belongs to."""
     call.authorize(ACTION, "*")
     configuration = configuration_of(req.retrieveAndGenerateConfiguration)
@@ -86,7 +92,7 @@ async def _found(call: Call, req: Asked) -> tuple[Question, Sequence[Passage], S
         asked = f"{before} {question.text}"
         passages = await given.passages(call, found.data, found.name, found.mime, asked, found.reference)
         return question, passages, session
-    base = await knowledge_base(call, configuration.knowledgeBaseId, RETRIEVE)
+    base = asking.base = await knowledge_base(call, configuration.knowledgeBaseId, RETRIEVE)
     if base.body.configuration["type"] == "MANAGED":
         raise validation(MANAGED)
     query = query_of(call, question.text, configuration.retrievalConfiguration, req.userContext)
@@ -125,16 +131,19 @@ def frame(said: Said, passages: Sequence[Passage]) -> bytes:
     return encode_event("citation", msgspec.json.encode({"citation": told, **told}))
 
 
-async def _frames(call: Call, writing: answering.Writing) -> AsyncGenerator[bytes]:
+async def _frames(call: Call, writing: answering.Writing, asking: Asking) -> AsyncGenerator[bytes]:
     try:
-        async with aclosing(writing.pieces) as source:
-            async for piece in source:
-                yield b"".join(frame(said, writing.passages) for said in piece)
+        with asking.begun():
+            async with aclosing(writing.pieces) as source:
+                async for piece in source:
+                    yield b"".join(frame(said, writing.passages) for said in piece)
     except Fault as fault:
         yield fault_frame(fault)
     except Exception as error:
         call.report(error)
         yield fault_frame(internal())
+    else:
+        asking.over()
 
 
 def fault_frame(fault: Fault) -> bytes:

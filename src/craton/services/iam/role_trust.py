@@ -5,6 +5,7 @@ Owns IAM's rule that a trust policy names only principals that exist. It must no
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -55,10 +56,16 @@ def checked_trust(store: Reader, document: str) -> dict[str, str]:
 def trust_of(row: Resource) -> PolicySet:
     """A role's trust policy to be judged by, with unique ids in place of the names that it was written with."""
     role = row.read(Role)
-    policy = parse(role.trust, "trust", row.arn)
+    return _compiled(role.trust, tuple(role.pins.items()), row.arn)
+
+
+@lru_cache(maxsize=256)
+def _compiled(trust: str, pins: tuple[tuple[str, str], ...], arn: str) -> PolicySet:
+    """Kept, since a knowledge base's role is asked at each question."""
+    policy, ids = parse(trust, "trust", arn), dict(pins)
 
     def pinned(names: tuple[Named, ...]) -> tuple[Named, ...]:
-        return tuple(Named(one.type, role.pins.get(one.value, one.value)) for one in names)
+        return tuple(Named(one.type, ids.get(one.value, one.value)) for one in names)
 
     statements = tuple(
         msgspec.structs.replace(one, principals=pinned(one.principals), not_principals=pinned(one.not_principals))

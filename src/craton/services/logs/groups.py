@@ -116,7 +116,7 @@ def forget_filters(transaction: Transaction, group: Resource) -> None:
         )
         for row in transaction.list(query).items:
             transaction.delete(row.arn)
-    transaction.run(lambda connection: due.forget(connection, group.arn, watched, watched.lanes))
+    transaction.run(lambda connection: due.forget(connection, group.arn, watched, [*watched.lanes, due.EMBEDDED]))
 
 
 @operation("logs", "PutLogGroupDeletionProtection")

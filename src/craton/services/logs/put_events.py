@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from craton.context import Call
-from craton.features.logs.due import Watched, noting
+from craton.features.logs.due import EMBEDS, Watched, noting
 from craton.infra.series.port import DAY_MS, Point
 from craton.services.logs.faults import NO_STREAM, as_faults, invalid, missing
 from craton.services.logs.group import judged, milliseconds
@@ -49,7 +49,8 @@ async def put_log_events(call: Call, req: PutLogEventsRequest) -> PutLogEventsRe
     with as_faults():
         if batch.points:
             size_bytes = sum(len(point.data) for point in batch.points) + EVENT_BYTES * len(batch.points)
-            also = noting(group.row.arn, group.row.read(Watched), req.logStreamName, now)
+            embedded = any(EMBEDS in point.data for point in batch.points)
+            also = noting(group.row.arn, group.row.read(Watched), req.logStreamName, now, embedded=embedded)
             await call.app.series.append(group.space, req.logStreamName, batch.points, size_bytes, now_ms, also)
         elif await call.app.series.get(group.space, req.logStreamName) is None:
             raise missing(NO_STREAM)

@@ -19,8 +19,8 @@ from craton.features.objects.notifications import LISTS, Target, affixes, overla
 from craton.infra.store.ids import lower_id
 from craton.services.operation import operation
 from craton.services.s3 import configured
-from craton.services.s3.deliveries import to_function
-from craton.services.s3.faults import invalid_argument
+from craton.services.s3.deliveries import refusal_of_function, to_function
+from craton.services.s3.faults import fault, invalid_argument
 from craton.services.s3.gate import Opened
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ BAD_REGION = "The notification destination service region is not valid for the b
 BAD_EVENT = "The event '{event}' is not supported for notifications. Supported events are as follows: [{events}]"
 BAD_FILTER = "filter rule name must be either prefix or suffix"
 TWICE = "Cannot specify more than one {name} rule in a filter."
+NOT_REACHED = "Unable to validate the following destination configurations"
 SAME_ID = "Same ID used for multiple configurations. IDs must be unique"
 
 
@@ -112,11 +113,25 @@ def _check_filter(rule: dict[str, Any]) -> None:
         raise invalid_argument("Size of filter rule value cannot exceed 1024 bytes in UTF-8 representation")
 
 
+async def check_destinations(call: Call, found: Opened, kept: Mapping[str, Any] | None) -> None:
+    """Raise InvalidArgument, naming them, unless every function that is named lets S3 in for this bucket."""
+    refused: dict[str, str] = {}
+    for rule in (kept or {}).get("LambdaFunctionConfigurations") or ():
+        arn = rule["LambdaFunctionArn"]
+        if why := await refusal_of_function(call, found, arn):
+            number = len(refused) // 2 + 1
+            refused |= {f"ArgumentName{number}": f"{arn}, null", f"ArgumentValue{number}": why}
+    if refused:
+        raise fault("InvalidArgument", NOT_REACHED, **refused)
+
+
 @operation("s3", "PutBucketNotificationConfiguration", status="partial")
 async def put_bucket_notification_configuration(call: Call, req: PutBucketNotificationConfigurationRequest) -> None:
     found = await configured.read(call, req, "s3:PutBucketNotification")
     events = call.operation.model.shapes["Event"].enum
     kept = checked_configuration(req.NotificationConfiguration, found.region, events) or None
+    if not req.SkipDestinationValidation:
+        await check_destinations(call, found, kept)
     await configured.amend(call, found.name, lambda bucket: msgspec.structs.replace(bucket, notification=kept))
 
 

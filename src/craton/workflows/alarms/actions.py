@@ -19,6 +19,7 @@ from craton.features.metrics.alarms import history
 from craton.features.metrics.alarms.change import ACTION, Action
 from craton.features.metrics.alarms.history import Item
 from craton.features.metrics.alarms.message import as_notification, for_function
+from craton.features.metrics.alarms.signing import signed
 from craton.features.metrics.alarms.targets import FUNCTION, WEBHOOK, kind_of, url_of
 from craton.infra.jobs import runs
 from craton.infra.store.port import Resource, Transaction
@@ -79,6 +80,12 @@ async def _call(job: Job, row: Resource, action: Action) -> str:
     except ValueError:
         return "The webhook's address is none."
     headers = [(b"content-type", b"application/json; charset=utf-8"), (b"user-agent", b"craton-alarms")]
+    key = secret(url_of(action.target, job.tools.settings.file.cloudwatch.webhook_keys))
+    if key:
+        try:
+            headers += signed(key, row.id, int(job.tools.clock.now().timestamp()), body)
+        except ValueError:
+            return "The webhook's key is none."
     try:
         deadline = asyncio.get_running_loop().time() + _CALL_S
         whole = await transport.fetch(b"POST", path.encode(), headers, body, deadline=deadline, limit=1 << 20)

@@ -26,7 +26,7 @@ from craton.features.tuning.hyperparameters import BadHyperParameter
 from craton.features.tuning.plan import Plan
 from craton.features.tuning.progress import Event
 from craton.infra.compute.process import available_cores
-from craton.infra.compute.room import free_memory_bytes
+from craton.infra.compute.room import Accelerators, free_memory_bytes
 from craton.infra.compute.sandbox import Sandbox
 from craton.infra.compute.weights_hash import weights_hash, weights_stamp
 from craton.infra.store.port import AlreadyExists, Query, Reader, Resource, Transaction, select
@@ -34,6 +34,7 @@ from craton.workflows.customize import bases
 from craton.workflows.customize.card import describe
 from craton.workflows.customize.gathering import gathered, prompted
 from craton.workflows.customize.grading import FunctionGrader, own_grader
+from craton.workflows.customize.merging import Run, merged, runner
 from craton.workflows.customize.places import CHECKPOINT, Location, Output, Scratch, swept
 from craton.workflows.customize.planning import plan_of
 from craton.workflows.customize.telling import Teller
@@ -68,17 +69,18 @@ class Runs(Protocol):
 class Here:
     """What a job's steps share. `trainer` makes what runs a plan, from the scratch and who hears and who stops it.
 
-    `grader` is the job's own function, where it has one.
+    `grader` is the job's own function, where it has one; `run` makes what runs programs in a folder.
     """
 
     def __init__(
         self, job: Job, body: CustomizationJob, name: str, client: Any, trainer: MakeTrainer,
-        grader: FunctionGrader | None = None,
+        grader: FunctionGrader | None = None, run: Callable[[Path], Run] | None = None,
     ) -> None:  # fmt: skip
         self.job, self.body, self.name, self.client, self.trainer = job, body, name, client, trainer
         self.grader = grader
         self.home = job.tools.settings.home_path
         self.scratch = Scratch(self.home, body.model_id)
+        self.run = run(self.scratch.folder) if run is not None else None
         self.output = Output(client, self.place(body.output["s3Uri"]), job.arn.rpartition("/")[2])
 
     def place(self, uri: str) -> Location:
@@ -123,7 +125,7 @@ async def run(job: Job) -> None:
     function = own_grader(body.config)
     grader = FunctionGrader(job.tools.functions(role), function, body.role_arn) if function else None
     trainer = partial(Trainer, sandbox, grade=grader.graded if grader is not None else None)
-    here = Here(job, body, row.name or "", client, trainer, grader)
+    here = Here(job, body, row.name or "", client, trainer, grader, partial(runner, sandbox))
     try:
         await perform(here)
     except OSError as error:
@@ -147,6 +149,9 @@ async def perform(here: Here) -> None:
     trained = await job.step("trained", partial(train, here), Trained)
     if trained.stopped or job.stopping:
         return await stopped(here)
+    bits = int(here.body.settled.get("mergedBits", "0"))
+    if bits and here.run is not None:
+        await merged(job, here.run, here.scratch.out, bits)
     await job.step("exported", partial(export, here, inputs, trained.form), bool)
     size = await job.step("placed", partial(placed, here, trained.form), int)
     await publish(here, inputs, trained, size)
@@ -247,6 +252,7 @@ async def plan_kept(here: Here) -> Plan:
             plan = await asyncio.to_thread(
                 plan_of, here.body, scratch, base,
                 memory_bytes=free_memory_bytes(), threads=max(1, available_cores() // places_at_once()),
+                processes=here.job.tools.settings.file.jobs.training_processes or int(Accelerators().free) or 1,
             )  # fmt: skip
         except BadHyperParameter as error:
             raise JobFailed(str(error)) from None

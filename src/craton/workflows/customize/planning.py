@@ -27,17 +27,21 @@ _RFT_BATCH, _RFT_EPOCHS = 16, 1
 _PEEK_BYTES = 1 << 20
 
 
-def plan_of(body: CustomizationJob, scratch: Scratch, base: Path, *, memory_bytes: int, threads: int) -> Plan:
-    """The plan. Raises BadHyperParameter."""
+def plan_of(
+    body: CustomizationJob, scratch: Scratch, base: Path, *, memory_bytes: int, threads: int, processes: int = 1
+) -> Plan:
+    """The plan, with at most so many threads over at most so many processes. Raises BadHyperParameter."""
     method = method_of(body.type, scratch.train)
     settings, grading, every = settings_of(body.base.id, body.hyperparameters, body.base.context_tokens), Grading(), 0
     if method == "rft":
         settings, grading, every = reinforced(settings, body.config["rftConfig"], body.base.context_tokens)
+        processes = 1  # one asks the grader, and draws the answers that it is asked about
+    processes = min(processes, settings.batch)
     return Plan(
         method=method, base=str(base), train=str(scratch.train), work=str(scratch.work), out=str(scratch.out),
         validation=str(scratch.validation) if scratch.validation.is_file() else "",
-        settings=settings, grading=grading, threads=threads, memory_bytes=memory_bytes, validate_every=every,
-        forms=("conversation",) if body.type == "DISTILLATION" else (),
+        settings=settings, grading=grading, threads=max(1, threads // processes), processes=processes,
+        memory_bytes=memory_bytes, validate_every=every, forms=("conversation",) if body.type == "DISTILLATION" else (),
     )  # fmt: skip
 
 

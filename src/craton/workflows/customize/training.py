@@ -141,8 +141,9 @@ class Trainer:
             return Trained(stopped=True)
         if isinstance(end, Failed):
             raise JobFailed(f"{_WHAT[end.kind]}{without_paths(end.why, plan)}")
-        form: Form = "adapter" if plan.settings.rank else "model"
-        return Trained(form=form, training_loss=end.loss, validation_loss=end.validation_loss, reward=end.reward)
+        return Trained(
+            form=plan.settings.form, training_loss=end.loss, validation_loss=end.validation_loss, reward=end.reward
+        )
 
 
 def last_words(ended: child.Ended) -> str:

@@ -8,7 +8,7 @@ must not know metrics.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -47,6 +47,12 @@ class _Reply(msgspec.Struct, frozen=True):
 _REPLY = msgspec.json.Decoder(_Reply)
 
 
+class System(Protocol):
+    """What answers and is no model: `retrieving.KnowledgeBase`."""
+
+    async def ask(self, prompt: str) -> tuple[int, str]: ...
+
+
 class Interview:
     """Asks the models of one job. `settings` are the members of a Converse request beside its messages, by model."""
 
@@ -56,7 +62,10 @@ class Interview:
         settings: Mapping[Who, Mapping[str, Any]],
         spool: Spool,
         known: dict[Place, Outcome],
+        system: System | None = None,
     ) -> None:
+        """`system` is asked in the place of the subject, where it is no model."""
+        self._system = system
         self._models = models
         self._settings = settings
         self._spool = spool
@@ -75,6 +84,9 @@ class Interview:
 
     async def _ask(self, unit: int, question: Question) -> Outcome:
         """The answer in the spool's form, where `end` is the status."""
+        if question.who == "subject" and self._system is not None:
+            status, told = await self._system.ask(question.prompt)
+            return Outcome(unit, question.number, status, told.encode(), status == GOOD)
         message = {"role": "user", "content": [{"text": question.prompt}]}
         asked = {"messages": [message], **self._settings[question.who]}
         status, _, body = await self._models[question.who].answer(msgspec.json.encode(asked))

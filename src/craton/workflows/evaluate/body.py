@@ -58,7 +58,7 @@ async def evaluated(job: Job, body: EvaluationJob, name: str) -> bool:
     plan = await job.step(PLAN, lambda: planned(reading, body, output), list[Planned])
     pairs = list(product(body.subjects, zip(body.datasets, plan, strict=True)))
     total = sum(planned.records for _, (_, planned) in pairs)
-    examination = Examination(job, body, job.tools.models(role), spool_of(job), total)
+    examination = Examination(job, body, role, spool_of(job), total)
     try:
         for part, (subject, (dataset, found)) in enumerate(pairs):
             work = partial(examined, examination, reading, output, part, subject, dataset, found)

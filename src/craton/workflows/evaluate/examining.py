@@ -15,22 +15,27 @@ import msgspec
 
 from craton.features.batch.pace import Pace
 from craton.features.batch.records import NOWHERE, Outcome, Place
-from craton.features.evaluation import results
+from craton.features.evaluation import rag_scoring, results
 from craton.features.evaluation.job import Dataset, EvaluationJob, Subject
 from craton.features.evaluation.params import JUDGING, members
+from craton.features.evaluation.rag_records import RagRecord
+from craton.features.evaluation.rag_scoring import RagScorer
 from craton.features.evaluation.records import Record
-from craton.features.evaluation.scoring import Scorer, Who
+from craton.features.evaluation.scoring import Generate, Scorer, Who
 from craton.workflows.batch.asking import Asking
 from craton.workflows.batch.spool import Spool
-from craton.workflows.evaluate.asking import Interview, Refused
-from craton.workflows.tools import ModelCaller
+from craton.workflows.evaluate.asking import Interview, Refused, System
+from craton.workflows.evaluate.retrieving import KnowledgeBase
+from craton.workflows.tools import JobCredentials
 from craton.workflows.workflow import Job
 
 _UNITS = 10_000_000
 """Units (records) that a part may have; a unit's number is the part's times this, and the record's."""
 
 
-Worker = Callable[[Iterator[tuple[int, Record]]], Coroutine[Any, Any, None]]
+_RETRIEVALS = 8
+"""Questions to a knowledge base at a time: each holds a thread."""
+Worker = Callable[[Iterator[tuple[int, Any]]], Coroutine[Any, Any, None]]
 
 
 class Tally(msgspec.Struct, frozen=True, array_like=True):
@@ -44,38 +49,48 @@ class Tally(msgspec.Struct, frozen=True, array_like=True):
 class Examination:
     """Asks and scores for one job, whose records are `total`, part by part."""
 
-    def __init__(self, job: Job, body: EvaluationJob, models: ModelCaller, spool: Spool, total: int) -> None:
+    def __init__(self, job: Job, body: EvaluationJob, role: JobCredentials, spool: Spool, total: int) -> None:
         self._job = job
+        self._role = role
         self._body = body
-        self._models = models
+        self._models = job.tools.models(role)
         self._spool = spool
         self._known: dict[Place, Outcome] | None = None
         self._total = total
         self._done = 0
 
     async def run(
-        self, part: int, subject: Subject, dataset: Dataset, records: Sequence[Record]
+        self, part: int, subject: Subject, dataset: Dataset, records: Sequence[Record] | Sequence[RagRecord]
     ) -> tuple[list[bytes], Tally]:
         """The lines of a part's output. Raises JobFailed."""
         interview = await self._interview(part, subject)
-        pairs = list(enumerate(records, part * _UNITS))
+        pairs = list[tuple[int, Any]](enumerate(records, part * _UNITS))
         lines: list[bytes] = [b""] * len(records)
         errors: list[str] = []
 
-        async def work(waiting: Iterator[tuple[int, Record]]) -> None:
+        async def work(waiting: Iterator[tuple[int, Any]]) -> None:
             for unit, record in waiting:
-                scorer = Scorer(self._body, dataset, subject, records, partial(interview.answer, unit))
                 try:
-                    answer = await scorer.answer(record)
-                    line = results.scored(record, subject, answer, await scorer.scores(record, answer))
+                    line = await self._line(record, subject, dataset, records, partial(interview.answer, unit))
                 except Refused as refused:
                     errors.append(str(refused))
-                    line = results.failed(record, refused.status, str(refused))
+                    failed = rag_scoring.failed if isinstance(record, RagRecord) else results.failed
+                    line = failed(record, refused.status, str(refused))
                 lines[unit - part * _UNITS] = line
                 self._told(1)
 
         await together(work, pairs, self._most)
         return lines, Tally(len(records), len(errors), errors[0] if errors else "")
+
+    async def _line(
+        self, record: Any, subject: Subject, dataset: Dataset, records: Sequence[Any], generate: Generate
+    ) -> bytes:
+        """A record answered and scored. Raises Refused, JobFailed."""
+        if isinstance(record, RagRecord):
+            return await RagScorer(self._body, dataset, subject, generate).line(record)
+        scorer = Scorer(self._body, dataset, subject, records, generate)
+        answer = await scorer.answer(record)
+        return results.scored(record, subject, answer, await scorer.scores(record, answer))
 
     async def settle(self, part: int, tally: Tally) -> None:
         """The part is written: what the spool holds of it may go."""
@@ -95,7 +110,7 @@ class Examination:
                 # What an earlier worker came to is a step forward, although it did not live to say so.
                 await self._job.step(f"answers-{part}-{len(self._known)}", _true, bool)
         pace = Pace(self._most, self._job.tools.clock.monotonic)
-        called: dict[Who, str] = {"subject": subject.called}
+        called: dict[Who, str] = {"subject": subject.called} if subject.rag is None else {}
         if self._body.judge is not None:
             called["judge"] = self._body.judge.called
         if self._body.custom_judge is not None:
@@ -104,7 +119,14 @@ class Examination:
             who: Asking(self._models, model, "Converse", self._job.arn, (), pace) for who, model in called.items()
         }
         settings = {who: members(subject) if who == "subject" else JUDGING for who in called}
-        return Interview(models, settings, self._spool, self._known)
+        return Interview(models, settings, self._spool, self._known, await self._system(subject))
+
+    async def _system(self, subject: Subject) -> System | None:
+        if subject.rag is None or subject.precomputed:
+            return None
+        tools = self._job.tools
+        client = await asyncio.to_thread(tools.aws, "bedrock-agent-runtime", self._role)
+        return KnowledgeBase(client, subject, subject.rag, min(self._most, _RETRIEVALS))
 
     @property
     def _most(self) -> int:
@@ -119,7 +141,7 @@ async def _true() -> bool:
     return True
 
 
-async def together(work: Worker, pairs: Sequence[tuple[int, Record]], most: int) -> None:
+async def together(work: Worker, pairs: Sequence[tuple[int, Any]], most: int) -> None:
     """Have so many workers take the pairs one after another; the first error ends them all."""
     waiting = iter(pairs)
     tasks = [asyncio.create_task(work(waiting)) for _ in range(min(most, len(pairs)))]

@@ -16,7 +16,9 @@ from craton.features.batch.records import BadRecord, Splitter
 from craton.features.evaluation import builtin
 from craton.features.evaluation.job import Dataset, EvaluationJob
 from craton.features.evaluation.names import ACCURACY
-from craton.features.evaluation.records import BadDataset, Needs, Record, read
+from craton.features.evaluation.rag_records import MOST_TURNS, RagNeeds, RagRecord
+from craton.features.evaluation.rag_records import read_line as read_conversation
+from craton.features.evaluation.records import BadDataset, Judged, Needs, Record, judged, read_line
 from craton.workflows.batch.files import Files, InputFile
 from craton.workflows.workflow import JobFailed
 
@@ -39,6 +41,7 @@ class Reading:
         self._body = body
         self._most = most
         self._sources = tuple(one.identifier for one in body.subjects if one.precomputed)
+        self._rag = body.subjects[0].rag
 
     async def planned(self, dataset: Dataset) -> Planned:
         """The dataset, every line judged. Raises JobFailed."""
@@ -52,16 +55,25 @@ class Reading:
             )
         return Planned(found, len(await self.records(dataset, found)))
 
-    async def records(self, dataset: Dataset, found: tuple[InputFile, ...]) -> list[Record]:
+    async def records(self, dataset: Dataset, found: tuple[InputFile, ...]) -> list[Record] | list[RagRecord]:
         """The records of a dataset as it was planned. Raises JobFailed, with a line of the message for each fault."""
         if not dataset.uri:
             return builtin.records(dataset.name)
+        if self._rag is not None:
+            turns = MOST_TURNS if self._rag.generates else 1
+            contexts = "Builtin.ContextCoverage" in dataset.metrics
+            source = self._sources[0] if self._sources else ""
+            wanted = RagNeeds(contexts, source, turns)
+            return await self._records(dataset, found, lambda number, data: read_conversation(number, data, wanted))
         needs = Needs(reference=ACCURACY in dataset.metrics, sources=self._sources)
-        records, files = list[Record](), self._files(dataset)
+        return await self._records(dataset, found, lambda number, data: read_line(number, data, needs))
+
+    async def _records(self, dataset: Dataset, found: tuple[InputFile, ...], judge: Judged[Any]) -> list[Any]:
+        records, files = list[Any](), self._files(dataset)
         for file in found:
             try:
                 lines = [one async for one in self._lines(files, file)]
-                records += read(lines, needs)
+                records += judged(lines, judge)
             except (BadDataset, BadRecord) as error:
                 raise JobFailed("\n".join((bad(dataset, file), *faults(error)))) from None
             if len(records) > self._most:

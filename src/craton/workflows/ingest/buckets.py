@@ -19,6 +19,8 @@ from craton.workflows.ingest.sources import Place
 from craton.workflows.tools import ObjectReader
 
 TRIES = 5
+SEATS = 4
+"""Objects that are read at once from the gateway, which is near: more would only make others wait there."""
 _CHANGED = frozenset({"412", "PreconditionFailed"})
 _GONE = frozenset({"404", "NoSuchKey", "NotFound"})
 _GOOD = 200
@@ -60,6 +62,7 @@ class Buckets:
         self._client = client
         self._role = role
         self._reader = reader
+        self._seats = asyncio.Semaphore(SEATS)
 
     async def listed(self, place: Place) -> AsyncGenerator[list[Object]]:
         """What lies there by pages, in no order across prefixes. Raises JobRefused."""
@@ -106,7 +109,8 @@ class Buckets:
         if owner:
             headers.append((b"x-amz-expected-bucket-owner", owner.encode()))
         try:
-            status, found, data = await self._reader.get(bucket, key, headers=headers, limit=most)
+            async with self._seats:
+                status, found, data = await self._reader.get(bucket, key, headers=headers, limit=most)
         except TransportError:
             return None
         if status != _GOOD:

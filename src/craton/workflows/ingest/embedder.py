@@ -1,6 +1,8 @@
 """Texts to vectors for one run: nothing twice, as many calls at once as help, bodies as full as the model takes them.
 
-Owns the queue between documents and the model, and what counts as the same text. Patience with a busy model is the
+Owns the queue between documents and the model, and what counts as the same text. One call is made as soon as there is a
+text; another beside it only for a body that is worth a call, since twenty texts in one body are less work for the model,
+and for everybody on the way, than twenty bodies. Patience with a busy model is the
 batch's (`workflows.batch.asking`). It must not know documents, nor where vectors go.
 """
 
@@ -25,6 +27,8 @@ _GOOD = 200
 # What may be the fault of one text, even if no other was embedded yet.
 _TEXTS_OWN = frozenset({400, 413, 422})
 _ROUNDS = 3
+WORTH = 24
+"""Texts that are worth a call while another is under way: enough for a model to compute them together."""
 
 
 class CannotEmbed(Exception):
@@ -43,6 +47,7 @@ class Embedder:
         self._results: dict[str, asyncio.Future[Vector]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._at_once = at_once
+        self._worth = min(WORTH, embedding.per_call)
         self._served = False
         self.asked = 0
         """Calls of the model, for tests and measurements."""
@@ -69,28 +74,39 @@ class Embedder:
         if future is None:
             future = self._results[content] = asyncio.get_running_loop().create_future()
             self._queue.append((content, text))
-            if len(self._tasks) < self._at_once:
-                task = asyncio.create_task(self._work())
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+            self._begin()
         return future
 
-    async def _work(self) -> None:
-        """Ask for what waits, as much as one body holds at a time."""
-        while self._queue:
+    def _begin(self) -> None:
+        """Ask for what waits as far as that is worth a call; the rest has its turn when one of them is over."""
+        while self._queue and (not self._tasks or self._is_worth_another()):
             batch = [self._queue.popleft() for _ in range(min(self._embedding.per_call, len(self._queue)))]
-            try:
-                results = await self._results_of([text for _, text in batch])
-            except asyncio.CancelledError:
-                for content, _ in batch:
-                    self._results.pop(content).cancel()
-                raise
-            except Exception as error:  # it is raised where the vectors are awaited
-                results = [error] * len(batch)
-            found = {content: one for (content, _), one in zip(batch, results, strict=True)}
-            self._journal.keep({content: one for content, one in found.items() if not isinstance(one, Exception)})
-            for content, one in found.items():
-                self._settle(content, one)
+            task = asyncio.create_task(self._work(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+
+    def _is_worth_another(self) -> bool:
+        return len(self._queue) >= self._worth and len(self._tasks) < self._at_once
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            self._begin()
+
+    async def _work(self, batch: Sequence[tuple[str, str]]) -> None:
+        """One call, and what becomes of its texts."""
+        try:
+            results = await self._results_of([text for _, text in batch])
+        except asyncio.CancelledError:
+            for content, _ in batch:
+                self._results.pop(content).cancel()
+            raise
+        except Exception as error:  # it is raised where the vectors are awaited
+            results = [error] * len(batch)
+        found = {content: one for (content, _), one in zip(batch, results, strict=True)}
+        self._journal.keep({content: one for content, one in found.items() if not isinstance(one, Exception)})
+        for content, one in found.items():
+            self._settle(content, one)
 
     def _settle(self, content: str, result: Vector | Exception) -> None:
         future = self._results.pop(content)

@@ -137,7 +137,7 @@ class Maker:
         scratch = self._terms.root / "scratch" / secrets.token_hex(8)
         return Room(
             code=str(code), layers=opt, runtime=runtime, storage_mb=configuration.ephemeral_mb,
-            scratch=str(scratch), network=self._terms.network,
+            memory_mb=configuration.memory_mb, scratch=str(scratch), network=self._terms.network,
         )  # fmt: skip
 
     async def _start(
@@ -145,7 +145,7 @@ class Maker:
     ) -> None:
         terms = self._terms
         try:
-            way = walled(room, instance.plan.configuration.handler, terms.mode)
+            way = walled(room, terms.mode)
         except Refused as refused:
             raise _internal(str(refused.strerror)) from refused
         closed = bool(way.filter) and not terms.network

@@ -1,18 +1,20 @@
 """The runtimes that this machine has: what an environment of each begins with, and what it must see for that.
 
 Owns the table. Python's is the one that Craton itself runs on, through AWS's runtime client beside it; Node's needs AWS's
-client for Node in the folder that `[lambda] node_client` names; a custom runtime brings its own `bootstrap`. It must not know
-walls, nor functions. Source: AWS Lambda developer guide, "Lambda runtimes" and "Using the Lambda runtime API".
+client for Node where `[lambda] node_client` says; a custom runtime brings its own `bootstrap`. It must not know walls, nor
+functions. Source: AWS Lambda developer guide, "Lambda runtimes" and "Using the Lambda runtime API".
 """
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import platform
 import re
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -23,6 +25,8 @@ TASK, RUNTIME, LANGUAGE = "/var/task", "/var/runtime", "/var/lang"
 CUSTOM: Final = ("provided.al2023", "provided.al2")
 _PYTHON: Final = f"python3.{sys.version_info.minor}"
 _NODE: Final = re.compile(r"nodejs(\d+)\.x")
+_NODE_CLIENT: Final = "aws-lambda-ric"
+_MODULES: Final = "node_modules"
 # AWS's runtime client and the SDK that functions find without bringing it, by what they are called in the library.
 _CLIENT: Final = ("awslambdaric", "runtime_client", "snapshot_restore_py", "simplejson")
 _SDK: Final = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
@@ -32,7 +36,7 @@ _SYSTEM: Final = ("usr", "bin", "lib", "lib64")
 class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     """`mounts` are what it sees of this machine (here → inside) beside the system; `command` is how it begins inside.
 
-    `hidden` are folders inside that look empty.
+    `hidden` are folders inside that look empty; in `modules` Node's `require` looks for what a function does not bring.
     """
 
     name: str
@@ -41,13 +45,13 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     libraries: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
 
 
 def available(node_client: str = "") -> tuple[str, ...]:
     """The names of runtimes that functions can have here."""
     found = [_PYTHON] if importlib.util.find_spec("awslambdaric") is not None else []
-    major = _node_major()
-    if node_client and major:
+    if _node_begin(node_client) is not None and (major := _node_major()):
         found.append(f"nodejs{major}.x")
     return (*found, *CUSTOM)
 
@@ -55,10 +59,10 @@ def available(node_client: str = "") -> tuple[str, ...]:
 def refusal(name: str, node_client: str = "") -> str:
     """Why a runtime cannot be had."""
     there = ", ".join(available(node_client))
-    if _NODE.fullmatch(name) and not node_client:
+    if _NODE.fullmatch(name) and _node_begin(node_client) is None:
         return (
             f"The runtime {name} is not available here: AWS's runtime client for Node.js (aws-lambda-ric) is not installed, "
-            f"or [lambda] node_client does not name its folder. Available: {there}"
+            f"or [lambda] node_client does not say where. Available: {there}"
         )
     return f"The runtime {name} is not available here. Available: {there}"
 
@@ -70,9 +74,8 @@ def find(name: str, folders: tuple[str, ...], node_client: str = "") -> Runtime 
     if name in CUSTOM:
         inside = next((at for folder, at in zip(folders, (TASK, "/opt"), strict=False) if _begins(folder)), TASK)
         return Runtime(name=name, command=(f"{inside}/bootstrap",), version=name)
-    major = _node_major()
-    if node_client and name == f"nodejs{major}.x":
-        return _node(name, node_client)
+    if name == f"nodejs{_node_major()}.x":
+        return _node(name, folders, node_client)
     return None
 
 
@@ -123,17 +126,52 @@ def _packages(home: Path, mounted: bool) -> tuple[str, ...]:  # noqa: FBT001 - o
     return tuple(place for place in places if Path(place).is_dir())
 
 
-def _node(name: str, client: str) -> Runtime | None:
-    program = shutil.which("node")
-    if program is None:
+def _node(name: str, folders: tuple[str, ...], client: str) -> Runtime | None:
+    """What is installed beside AWS's client (an SDK, say) is at hand as well.
+
+    `require` finds modules by NODE_PATH, `import` only in the folders above a file: hence /node_modules for what the
+    runtime has, and /var/node_modules for what the layers have.
+    """
+    program, begin, major = shutil.which("node"), _node_begin(client), _node_major()
+    if program is None or begin is None:
         return None
     place = Path(program).resolve()
-    mounts, command = [(client, f"{RUNTIME}/node_modules/aws-lambda-ric")], str(place)
+    modules, entry = begin
+    mounts = [(str(Path(__file__).with_name("bootstrap.mjs")), f"{RUNTIME}/bootstrap.mjs")]
+    mounts += [(str(modules), f"{RUNTIME}/{_MODULES}"), (str(modules), f"/{_MODULES}")]
+    for folder in folders[1:]:
+        if folder and Path(folder, "nodejs", _MODULES).is_dir():
+            mounts.append((f"{folder}/nodejs/{_MODULES}", f"/var/{_MODULES}"))
+    command = str(place)
     if place.parts[1] not in _SYSTEM:
         mounts.append((str(place.parent.parent), LANGUAGE))
         command = f"{LANGUAGE}/bin/node"
-    begins = f"{RUNTIME}/node_modules/aws-lambda-ric/bin/index.mjs"
-    return Runtime(name=name, command=(command, begins, "{handler}"), mounts=tuple(mounts), version=name)
+    return Runtime(
+        name=name,
+        command=(
+            command, "--max-old-space-size={heap}", f"{RUNTIME}/bootstrap.mjs",
+            f"{RUNTIME}/{_MODULES}/{_NODE_CLIENT}/{entry}",
+        ),
+        mounts=tuple(mounts),
+        version=name,
+        modules=(f"/opt/nodejs/node{major}/{_MODULES}", f"/opt/nodejs/{_MODULES}", f"{RUNTIME}/{_MODULES}", RUNTIME, TASK),
+    )  # fmt: skip
+
+
+def _node_begin(client: str) -> tuple[Path, str] | None:
+    """The folder of modules that has AWS's client, and the file in the client with which it begins.
+
+    `client` is where npm was told to install it (--prefix), or the client's own folder.
+    """
+    if not client:
+        return None
+    named = Path(client).expanduser().absolute()
+    for place in (named / _MODULES / _NODE_CLIENT, named):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            said = json.loads((place / "package.json").read_bytes())
+            if said["name"] == _NODE_CLIENT:
+                return place.parent, str(said["main"])
+    return None
 
 
 @lru_cache(maxsize=1)

@@ -48,8 +48,8 @@ def variables(plan: Plan, runtime: Runtime, given: Given, own: Mapping[str, str]
     }
     if runtime.name.startswith("python"):
         set_by_us["PYTHONPATH"] = RUNTIME
-    elif runtime.name.startswith("nodejs"):
-        set_by_us["NODE_PATH"] = f"/opt/nodejs/node_modules:{RUNTIME}/node_modules:{TASK}"
+    elif runtime.modules:
+        set_by_us["NODE_PATH"] = ":".join(runtime.modules)
     reserved = {
         "_HANDLER": configuration.handler,
         "AWS_REGION": given.region,
@@ -72,6 +72,6 @@ def variables(plan: Plan, runtime: Runtime, given: Given, own: Mapping[str, str]
     level = configuration.logging.get("ApplicationLogLevel")
     if level and configuration.logging.get("LogFormat") == JSON:
         reserved["AWS_LAMBDA_LOG_LEVEL"] = level
-    if runtime.name.startswith("python"):
+    if not runtime.name.startswith("provided"):  # AWS's clients write their log so
         reserved["_LAMBDA_TELEMETRY_LOG_FD"] = str(FRAMES)
     return set_by_us | dict(own) | reserved

@@ -35,6 +35,7 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     layers: str
     runtime: Runtime
     storage_mb: int
+    memory_mb: int
     scratch: str
     network: bool
 
@@ -48,9 +49,11 @@ class Walled(msgspec.Struct, frozen=True):
     env: dict[str, str]
 
 
-def walled(room: Room, handler: str, mode: Mode) -> Walled:
+def walled(room: Room, mode: Mode) -> Walled:
     """How the environment is started. Raises Refused where there are no walls, and there should be."""
-    command = [word.replace("{handler}", handler) for word in room.runtime.command]
+    # A runtime that collects garbage should do so before it has all the memory there is.
+    heap = str(room.memory_mb * 9 // 10)
+    command = [word.replace("{heap}", heap) for word in room.runtime.command]
     if bubble.available() and mode != "off":
         filtered = bubble.call_filter()
         return Walled(_arguments(room, filtered, command), "/", filtered, {})
@@ -93,6 +96,7 @@ def _bare(room: Room, command: list[str]) -> Walled:
         "LAMBDA_RUNTIME_DIR": str(Path(seen(f"{RUNTIME}/bootstrap.py")).parent),
         "LD_LIBRARY_PATH": seen(f"{LANGUAGE}/lib"),
         "PYTHONPATH": ":".join(packages),
+        "NODE_PATH": ":".join(seen(place) for place in room.runtime.modules),
         "TMPDIR": room.scratch,
         "HOME": room.scratch,
     }

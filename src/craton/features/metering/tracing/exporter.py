@@ -1,34 +1,31 @@
-"""The supervisor's end of tracing: spans of all workers, sent to the collector, some hundred at a time.
+"""The supervisor's end of telemetry: spans, metrics and logs of all processes, sent to one collector.
 
-Owns the method `telemetry.add`, by which workers tell, the bounded ring in which spans wait while the collector is away,
-what is tried again and when (OTLP/HTTP: 429, 502, 503, 504 and what breaks on the way; anything else is final), and the
-counts. Encoding and the connection are in a thread. It must not know attributes.
+Owns the method `telemetry.add`, by which workers tell of traced invocations, which signals go out, and when sums are sent.
+Encoding and the connection are in threads. It must not know attributes, nor where lines of the log come from.
 """
 
 from __future__ import annotations
 
 import asyncio
-import http.client
-import ssl
-import sys
 import time
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 
+from craton.features.metering.record import Row
+from craton.features.metering.tracing.collector import Collector
+from craton.features.metering.tracing.lane import Lane
+from craton.features.metering.tracing.measures import Measures, Series
+from craton.features.metering.tracing.overheard import Line
 from craton.features.metering.tracing.span import Span
 from craton.infra.control.server import Call, Methods
 from craton.infra.control.wire import ControlFault
 
-SEND_EVERY_S = 1.0
-AT_ONCE = 512
-_WAIT_FIRST_S, _WAIT_MOST_S = 1.0, 30.0
+TRACES, METRICS, LOGS = "traces", "metrics", "logs"
 _LAST_S = 3.0
-_RETRIED: Final = frozenset({429, 502, 503, 504})
-_ANSWER_BYTES = 1 << 20
+# Series in one request: some MB at most, which every collector takes.
+_SERIES_AT_ONCE: Final = 500
 
 
 class Terms(Protocol):
@@ -41,89 +38,80 @@ class Terms(Protocol):
     @property
     def service_name(self) -> str: ...
     @property
+    def signals(self) -> Collection[str]: ...
+    @property
     def max_spans(self) -> int: ...
+    @property
+    def max_logs(self) -> int: ...
+    @property
+    def metrics_every_s(self) -> float: ...
     @property
     def timeout_s(self) -> float: ...
 
 
-class Away(Exception):
-    """The collector did not take a batch now; `after_s` is how long it wants to be left alone, 0 if it did not say."""
-
-    def __init__(self, why: str, after_s: float = 0.0) -> None:
-        super().__init__(why)
-        self.after_s = after_s
-
-
-class Refused(Exception):
-    """The collector will never take this batch."""
-
-
 class Exporter:
-    """Sends spans. `headers` go with each request; `instance` names this server among others."""
+    """`headers` go with each request; `instance` names this server among others."""
 
     def __init__(self, terms: Terms, headers: Mapping[str, str], instance: str) -> None:
-        self.sent = self.lost = 0
-        self._terms = terms
-        self._headers = {"content-type": "application/x-protobuf", "user-agent": "craton", **headers}
+        self.terms = terms
+        self.collector = Collector(terms, headers)
+        self.spans: Lane[Span] = Lane("spans", terms.max_spans, self._send_spans)
+        self.logs: Lane[Line | Span] = Lane("log records", terms.max_logs, self._send_logs)
+        self.sums: Lane[tuple[bytes, int]] = Lane("metrics", 1, self._send_sums)
+        self.measures = Measures()
+        self._begun_ns = time.time_ns()
         self._instance = instance
-        self._ring: deque[Span] = deque()
-        self._batch: list[Span] = []
         self._heard: dict[int, int] = {}
-        self._wait_s = _WAIT_FIRST_S
-        self._resting_until = 0.0
-        self._complained = False
 
     @property
     def methods(self) -> Methods:
         return {"telemetry.add": self._add}
 
     @property
-    def counts(self) -> dict[str, int]:
-        """Spans of the model's invocations by what became of them."""
-        return {"sent": self.sent, "lost": self.lost, "waiting": len(self._ring) + len(self._batch)}
+    def counts(self) -> dict[str, dict[str, int]]:
+        """By signal, what became of invocations, lines of the log and reports of sums."""
+        lanes: dict[str, Lane[Any]] = {TRACES: self.spans, METRICS: self.sums, LOGS: self.logs}
+        return {signal: lane.counts for signal, lane in lanes.items() if signal in self.terms.signals}
 
     async def run(self) -> None:
-        """Send what there is, now and then, until it is cancelled."""
-        while True:
-            await asyncio.sleep(SEND_EVERY_S)
-            if time.monotonic() >= self._resting_until:
-                await self.send()
+        """Send what there is, now and then, until it is cancelled. No signal waits for another."""
+        async with asyncio.TaskGroup() as tasks:
+            for lane in (self.spans, self.logs):
+                tasks.create_task(lane.run())
+            if METRICS in self.terms.signals:
+                tasks.create_task(self._tell_sums())
 
     async def close(self) -> None:
         """One last try, that holds up nobody for long."""
+        if METRICS in self.terms.signals:
+            self._sum_up()
         try:
-            await asyncio.wait_for(self.send(), _LAST_S)
+            await asyncio.wait_for(asyncio.gather(self.spans.send(), self.logs.send(), self.sums.send()), _LAST_S)
         except TimeoutError:
             return
 
-    async def send(self) -> None:
-        """Send until nothing is left or the collector is away."""
-        while self._batch or self._ring:
-            if not self._batch:
-                self._batch = [self._ring.popleft() for _ in range(min(AT_ONCE, len(self._ring)))]
-            try:
-                refused = await asyncio.to_thread(self._deliver, self._batch)
-            except Away as error:
-                self._rest(error)
-                return
-            except Refused as error:
-                self._complain(f"dropped what the collector refused: {error}")
-                refused = len(self._batch)
-            else:
-                self._wait_s, self._complained = _WAIT_FIRST_S, False
-            self.sent += len(self._batch) - refused
-            self.lost += refused
-            self._batch = []
+    def count(self, rows: Sequence[Row]) -> None:
+        """Invocations were counted."""
+        if METRICS in self.terms.signals:
+            self.measures.add(rows)
 
-    def _rest(self, error: Away) -> None:
-        self._resting_until = time.monotonic() + min(error.after_s or self._wait_s, _WAIT_MOST_S)
-        self._wait_s = min(self._wait_s * 2, _WAIT_MOST_S)
-        self._complain(f"spans wait for the collector: {error}")
+    def clear(self) -> None:
+        """Sums begin anew."""
+        self.measures.clear()
+        self._begun_ns = time.time_ns()
 
-    def _complain(self, text: str) -> None:
-        if not self._complained:
-            print(f"craton: telemetry: {text}", file=sys.stderr, flush=True)
-        self._complained = True
+    async def _tell_sums(self) -> None:
+        while True:
+            await asyncio.sleep(self.terms.metrics_every_s)
+            self._sum_up()
+            if self.sums.is_due():
+                await self.sums.send()
+
+    def _sum_up(self) -> None:
+        """Later sums hold what earlier ones told: one report waits at most, and none is missed."""
+        series = self.measures.series
+        if series:
+            self.sums.renew([(msgspec.msgpack.encode(series), time.time_ns())])
 
     async def _add(self, call: Call) -> None:
         """`{number, spans, lost}` → None. A number that was heard from this worker already adds nothing."""
@@ -139,39 +127,32 @@ class Exporter:
             alive = {peer.pid for peer in call.server.peers}
             self._heard = {known: heard for known, heard in self._heard.items() if known in alive}
         self._heard[pid] = number
-        self.lost += lost
-        room = max(0, self._terms.max_spans - len(self._ring) - len(self._batch))
-        self._ring.extend(spans[:room])
-        self.lost += len(spans[room:])
+        self.spans.put(spans, lost)
+        if LOGS in self.terms.signals:
+            self.logs.put([span for span in spans if span.error])
 
-    # --- in a thread ---
+    # --- in threads: protobuf is loaded there ---
 
-    def _deliver(self, batch: list[Span]) -> int:
-        """How many of a batch the collector would not have. Raises Away, Refused."""
+    def _send_spans(self, batch: list[Span]) -> int:
         from craton.features.metering.tracing import otlp
 
-        status, after, answer = self._post(otlp.request(batch, self._terms.service_name, self._instance))
-        if status in _RETRIED:
-            raise Away(f"HTTP {status}", float(after) if after.isdigit() else 0.0)
-        if not 200 <= status < 300:
-            raise Refused(f"HTTP {status}")
-        return min(otlp.refused(answer), len(batch))
+        body = otlp.request(batch, self.terms.service_name, self._instance)
+        return min(otlp.refused(self.collector.take(otlp.PATH, body)), len(batch))
 
-    def _post(self, body: bytes) -> tuple[int, str, bytes]:
-        """Status, Retry-After and body of the answer. Raises Away."""
-        place = urlsplit(self._terms.endpoint)
-        connect: Callable[..., http.client.HTTPConnection] = http.client.HTTPConnection
-        more: dict[str, Any] = {}
-        try:
-            if place.scheme == "https":
-                connect = http.client.HTTPSConnection
-                more["context"] = ssl.create_default_context(cafile=self._terms.ca or None)
-            connection = connect(place.hostname or "", place.port, timeout=self._terms.timeout_s, **more)
-            try:
-                connection.request("POST", f"{place.path.rstrip('/')}/v1/traces", body, self._headers)
-                answer = connection.getresponse()
-                return answer.status, answer.headers.get("retry-after", ""), answer.read(_ANSWER_BYTES)
-            finally:
-                connection.close()
-        except (OSError, http.client.HTTPException) as error:
-            raise Away(str(error) or type(error).__name__) from error
+    def _send_logs(self, batch: list[Line | Span]) -> int:
+        from craton.features.metering.tracing import otlp_logs
+
+        body = otlp_logs.request(batch, self.terms.service_name, self._instance)
+        return min(otlp_logs.refused(self.collector.take(otlp_logs.PATH, body)), len(batch))
+
+    def _send_sums(self, batch: list[tuple[bytes, int]]) -> int:
+        from craton.features.metering.tracing import otlp_metrics
+
+        refused = 0
+        for packed, now_ns in batch:
+            series = msgspec.msgpack.decode(packed, type=list[Series])
+            for start in range(0, len(series), _SERIES_AT_ONCE):
+                some = series[start : start + _SERIES_AT_ONCE]
+                body = otlp_metrics.request(some, self.terms.service_name, self._instance, self._begun_ns, now_ns)
+                refused |= bool(otlp_metrics.refused(self.collector.take(otlp_metrics.PATH, body)))
+        return refused

@@ -8,7 +8,7 @@ conventions "GenAI spans" and "RPC". Loads protobuf: the supervisor imports it w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -22,6 +22,7 @@ from craton import __version__
 from craton.features.metering.tracing.span import Span
 
 SCOPE: Final = "craton"
+PATH: Final = "/v1/traces"
 # What a model of a kind does, as gen_ai.operation.name; the last is no name of the conventions, which have none for it.
 OPERATIONS: Final = {
     "chat": "chat",
@@ -35,16 +36,21 @@ _SERVER_FAULT = 500
 def request(spans: Iterable[Span], service_name: str, instance: str) -> bytes:
     """The body of one POST to /v1/traces."""
     made = ExportTraceServiceRequest()
-    resource = made.resource_spans.add()
-    about = {"service.name": service_name, "service.version": __version__, "service.instance.id": instance}
-    resource.resource.attributes.extend(attributes(about))
-    scope = resource.scope_spans.add()
-    scope.scope.name, scope.scope.version = SCOPE, __version__
+    scope = describe(made.resource_spans.add(), "scope_spans", service_name, instance)
     for span in spans:
         outer(span, scope.spans.add())
         inner(span, scope.spans.add())
     body: bytes = made.SerializeToString()
     return body
+
+
+def describe(resource: Any, scopes: str, service_name: str, instance: str) -> Any:
+    """Say which server tells; the scope, which all signals have one of."""
+    about = {"service.name": service_name, "service.version": __version__, "service.instance.id": instance}
+    resource.resource.attributes.extend(attributes(about))
+    scope = getattr(resource, scopes).add()
+    scope.scope.name, scope.scope.version = SCOPE, __version__
+    return scope
 
 
 def refused(body: bytes) -> int:
@@ -78,10 +84,19 @@ def inner(span: Span, made: trace_pb2.Span) -> None:
     """The model's invocation."""
     begin(made, span, span.client, span.server)
     made.kind = trace_pb2.Span.SPAN_KIND_CLIENT
-    operation = OPERATIONS.get(span.kind, span.kind)
-    made.name = f"{operation} {span.served}"
+    found = inner_attributes(span)
+    made.name = f"{found['gen_ai.operation.name']} {span.served}"
+    if span.first_ns:
+        event = made.events.add()
+        event.name, event.time_unix_nano = "craton.first_token", span.first_ns
+    fail(made, span, found, mine=True)
+    made.attributes.extend(attributes(found))
+
+
+def inner_attributes(span: Span) -> dict[str, str | int | None]:
+    """What is known of a model's invocation."""
     found: dict[str, str | int | None] = {
-        "gen_ai.operation.name": operation,
+        "gen_ai.operation.name": OPERATIONS.get(span.kind, span.kind),
         "gen_ai.provider.name": "aws.bedrock",
         "gen_ai.request.model": span.named,
         "gen_ai.response.model": span.served,
@@ -92,11 +107,7 @@ def inner(span: Span, made: trace_pb2.Span) -> None:
     if span.input_tokens is not None:  # the conventions count what a cache held as input, as Bedrock does not
         whole = span.input_tokens + (span.cache_read_tokens or 0) + (span.cache_write_tokens or 0)
         found["gen_ai.usage.input_tokens"] = whole
-    if span.first_ns:
-        event = made.events.add()
-        event.name, event.time_unix_nano = "craton.first_token", span.first_ns
-    fail(made, span, found, mine=True)
-    made.attributes.extend(attributes(found))
+    return found
 
 
 def begin(made: trace_pb2.Span, span: Span, own: str, parent: str) -> None:
@@ -117,7 +128,11 @@ def fail(made: trace_pb2.Span, span: Span, found: dict[str, str | int | None], *
 def attributes(found: Mapping[str, str | int | None]) -> list[KeyValue]:
     """Those that are known."""
     return [
-        KeyValue(key=key, value=AnyValue(int_value=value) if isinstance(value, int) else AnyValue(string_value=value))
-        for key, value in found.items()
-        if value is not None and value != ""
+        KeyValue(key=key, value=any_value(value)) for key, value in found.items() if value is not None and value != ""
     ]
+
+
+def any_value(value: str | int) -> AnyValue:
+    if isinstance(value, bool):
+        return AnyValue(bool_value=value)
+    return AnyValue(int_value=value) if isinstance(value, int) else AnyValue(string_value=value)

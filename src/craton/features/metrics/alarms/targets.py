@@ -26,5 +26,5 @@ def kind_of(target: str, webhooks: Mapping[str, str]) -> str | None:
 
 
 def url_of(target: str, webhooks: Mapping[str, str]) -> str:
-    """The address, or what holds it, that the configuration has for a target; "" for none."""
+    """The address or key, or what holds it, that the configuration has for a target; "" for none."""
     return webhooks.get(target) or webhooks.get(target.removeprefix(NAMED) if target.startswith(NAMED) else "", "")

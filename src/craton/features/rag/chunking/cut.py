@@ -1,6 +1,6 @@
 """A parsed document to its pieces, by the data source's strategy: `cut` is all that a sync calls.
 
-Owns the choice of the way and the making of pieces. The work is done in a thread, so `count` must bear being called
+Owns the choice of the way and the making of pieces. The work is done in a thread, but for short texts, so `count` must bear being called
 there; it should count without the model's own first and last tokens.
 """
 
@@ -23,6 +23,8 @@ MAX_PIECES = 500_000
 _MAX_CHARACTERS = 500_000_000
 # No token of any model in use holds more characters than this on average over a whole text.
 _CHARACTERS_PER_TOKEN = 16
+# Cut at once: handing it to a thread would take longer.
+_AT_ONCE_CHARACTERS = 4096
 # Sentences shorter than this say too little to have a meaning of their own.
 _LEAST_SENTENCE = 24
 
@@ -53,6 +55,8 @@ async def cut(
         case Whole():
             return [Piece(start, end, parsed.text[start:end]) for start, end in _records(parsed)]
         case Fixed():
+            if len(parsed.text) <= _AT_ONCE_CHARACTERS:
+                return way.fixed(strategy)
             return await asyncio.to_thread(way.fixed, strategy)
         case Hierarchical():
             return await asyncio.to_thread(way.hierarchical, strategy)

@@ -1,17 +1,19 @@
-"""The text that was read of a document, as it leaves by a link: the link's token, and the JSON that it leads to.
+"""A document as it leaves by a link: the link's token, and what it leads to, the text that was read or the original.
 
-A link says by itself which document it opens, in which version of the index, and until when; it is marked so that only
-this server's own are good. Nothing is kept for one. Owns both forms. It must not know HTTP or who may ask.
+A link says by itself which document it opens, in which version of the index (the text) or as it is kept now (the original),
+and until when; it is marked so that only this server's own are good. Nothing is kept for one. Owns both forms. It must not
+know HTTP or who may ask.
 """
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timedelta
 
 import msgspec
 
 from craton.context import App
-from craton.features.rag.documents import identifier_of
+from craton.features.rag.documents import Asked, identifier_of, unsealed
 from craton.features.rag.retrieval.passages import CHUNK_ID, PAGE_NUMBER, metadata_of
 from craton.features.rag.retrieval.whole import whole_text
 from craton.infra.store.pages import Listing
@@ -24,24 +26,36 @@ LIFE = timedelta(minutes=5)
 _LISTING = Listing("", "", PATH, "")
 
 
-class Link(msgspec.Struct, frozen=True, array_like=True):
+class Link(msgspec.Struct, frozen=True, array_like=True, tag="text"):
     """What a token opens: a document's key in a version of an index."""
 
     key: str
     version: Version
 
 
+class Original(msgspec.Struct, frozen=True, array_like=True, tag="original"):
+    """What a token opens: a document that came with a request, by its knowledge base's ARN, its source and its place.
+
+    `mark` tells it from what comes under its name later, which others may be allowed to see; b"" before it was looked at.
+    """
+
+    base: str
+    source: str
+    place: bytes
+    mark: bytes = b""
+
+
 class Ended(Exception):
     """The token is none of this server's, or its time is over."""
 
 
-def token_of(app: App, link: Link, now: datetime) -> str:
+def token_of(app: App, link: Link | Original, now: datetime) -> str:
     """A token that is good for `LIFE`."""
     ends = int((now + LIFE).timestamp())
     return app.storage.pages.issue(_LISTING, (ends, msgspec.json.encode(link).decode())) or ""
 
 
-def opened(app: App, token: str, now: datetime) -> Link:
+def opened(app: App, token: str, now: datetime) -> Link | Original:
     """What a token opens. Raises Ended."""
     try:
         position = app.storage.pages.open(_LISTING, token)
@@ -49,7 +63,25 @@ def opened(app: App, token: str, now: datetime) -> Link:
         raise Ended from None
     if position is None or int(position[0]) <= now.timestamp():
         raise Ended
-    return msgspec.json.decode(position[1], type=Link)
+    return msgspec.json.decode(position[1], type=Link | Original)
+
+
+async def original_of(app: App, link: Original) -> tuple[Asked, Original] | None:
+    """What a document was asked with, and the link that leads to this alone; None where nothing is kept of it.
+
+    Raises StoreError, CipherError.
+    """
+    from craton.features.rag import originals  # with the SQL toolkit
+
+    kept = await app.storage.read(
+        lambda store: store.run(lambda c: originals.find(c, link.base, link.source, link.place))
+    )
+    mark = hashlib.sha256(kept or b"").digest()[:8]
+    if kept is None or link.mark not in (b"", mark):
+        return None
+    account = link.base.split(":")[4]
+    asked = await unsealed(app.cipher, account, link.base, link.source, link.place, kept)
+    return asked, msgspec.structs.replace(link, mark=mark)
 
 
 async def content_of(shelf: Shelf, key: str) -> bytes | None:

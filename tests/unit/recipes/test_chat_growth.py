@@ -1,0 +1,60 @@
+"""What the second version's recipe adds: choices inside templates with a wall of their own, deeper networks, need."""
+
+from __future__ import annotations
+
+import torch
+
+from recipes.chat import mix, need
+from recipes.chat.draw import Draw
+from recipes.chat.grow import deepened
+from recipes.chat.model import Decoder, Shape
+from recipes.chat.tasks import numbers, passages
+
+WAYS = ("[a|b|c|d|e|f] {x}", "[g|h] {x}", "plain {x}")
+
+
+def test_kept_choices_are_new_phrasing() -> None:
+    """Training never makes the kept choice of a template; new phrasing always does, when no whole template is kept."""
+    train, new = Draw(1), Draw(1, held_out=True)
+    assert {train.way(WAYS)[:1] for _ in range(300)} == set("abcdegh") | {"p"}
+    assert {new.way(WAYS) for _ in range(100)} == {"f {x}"}
+
+
+def test_brackets_without_a_bar_stay() -> None:
+    """Only a choice is a choice: "[1]" is text, and a choice may hold another."""
+    assert Draw(1).chosen("[1] [x|x] [2]")[0] == "[1] x [2]"
+    assert Draw(1).chosen("[[a|a]b|ab]")[0] == "ab"
+
+
+def test_a_deeper_network_says_the_same() -> None:
+    """New layers change nothing before they are trained, and their writing matrices are what holds them back."""
+    shape = Shape(vocabulary=50, dim=16, layers=3, heads=2, kv_heads=1, head=8, hidden=16)
+    torch.manual_seed(1)
+    small = Decoder(shape)
+    deeper, weights = deepened(shape, dict(small.state_dict()), 5)
+    large = Decoder(deeper)
+    large.load_state_dict(weights)
+    ids, positions = torch.randint(0, 50, (2, 9)), torch.arange(9).expand(2, 9)
+    assert deeper.layers == 5
+    assert torch.equal(small(ids, positions), large(ids, positions))
+
+
+def test_what_is_wrong_is_drawn_more() -> None:
+    """The mix follows the errors: a task that is always wrong comes more often than one that is always right."""
+    weights = need.weights({mix.title(maker): float(maker is numbers.drill) for maker, _ in mix.FULL})
+    draw = Draw(3)
+    shares = [sum(mix.one(draw, "full", told).task == "sums" for _ in range(1500)) for told in (None, weights)]
+    assert shares[1] > 2 * shares[0]
+
+
+def test_a_citation_names_the_passage_that_tells() -> None:
+    """The span of a cited answer stands in the passage of its number."""
+    draw = Draw(5)
+    for _ in range(60):
+        chat = passages.cited(draw)
+        told = chat.system + chat.turns[0][1]
+        for role, text in chat.turns:
+            if role == "assistant" and text != passages.UNKNOWN:
+                span, number = text.rsplit(" [", 1)
+                assert span.lower() in told.lower()
+                assert number.rstrip("]").isdigit()
