@@ -29,7 +29,7 @@ API, streams, tool calls, JSON schemas, and the test suite of an application. It
 | vocabulary | {vocabulary:,} byte-level pieces; digits are single; a word has the same pieces after a blank and after a quote |
 | context | {context_tokens:,} tokens; trained on conversations of up to 1,100, most of them under 200 |
 | trained on | {tokens:,} tokens of text made by the generator in `recipes/chat`, {learned:,} of them answers; nothing else |
-| training | {steps:,} steps, {cpu_minutes:.0f} CPU-minutes on one core ({minutes:.0f} minutes of a shared machine), in {legs} legs |
+| training | {steps:,} steps, {cpu_minutes:.0f} CPU-minutes on one core ({minutes:.0f} minutes of a shared machine), in {legs} legs{begun} |
 | weights | `model.onnx` in {precision} for serving; `model.safetensors` in bf16 for fine-tuning |
 | licence | Apache-2.0, as the project |
 
@@ -79,7 +79,13 @@ a call is right when the tool and every argument are, JSON when every value is.
 
 def counts(run: Path) -> dict[str, Any]:
     state = torch.load(run / "checkpoint.pt", weights_only=True)
-    return dict(state["counts"])
+    begun = state.get("begun")
+    told = (
+        f", from the weights of a run of {begun['steps']:,} steps and {begun['cpu_s'] / 60:.0f} CPU-minutes"
+        if begun
+        else ""
+    )
+    return {**state["counts"], "begun": told}
 
 
 def facts(options: argparse.Namespace) -> dict[str, Any]:
@@ -94,7 +100,7 @@ def facts(options: argparse.Namespace) -> dict[str, Any]:
         "layers": shape.layers, "dim": shape.dim, "heads": shape.heads, "kv_heads": shape.kv_heads, "hidden": shape.hidden,
         "vocabulary": shape.vocabulary, "context_tokens": shape.context_tokens, "tokens": trained["tokens"],
         "learned": trained["learned"], "steps": trained["steps"], "cpu_minutes": trained["cpu_s"] / 60,
-        "minutes": trained["seconds"] / 60, "legs": trained["leg"] + 1, "precision": options.precision,
+        "minutes": trained["seconds"] / 60, "legs": trained["leg"] + 1, "begun": trained["begun"], "precision": options.precision,
         "count": options.count, "error": 100 * (0.25 / options.count) ** 0.5,
     }  # fmt: skip
 

@@ -47,6 +47,7 @@ class Run:
     leg: int = 0
     losses: list[float] = field(default_factory=list)
     need: dict[str, float] = field(default_factory=dict)
+    begun: dict[str, float] = field(default_factory=dict)
 
 
 def start(shape: Shape, seed: int) -> Run:
@@ -97,7 +98,7 @@ def follow(run: Run) -> None:
 def save(run: Run, path: Path) -> None:
     """Write beside, then rename: a kill in mid-write leaves the last checkpoint whole."""
     state = {
-        "shape": shape_record(run.model.shape), "need": run.need,
+        "shape": shape_record(run.model.shape), "need": run.need, "begun": run.begun,
         "model": run.model.state_dict(), "average": run.average, "muon": run.muon.state(), "rest": run.rest.state_dict(),
         "counts": {key: getattr(run, key) for key in ("steps", "tokens", "learned", "seconds", "cpu_s", "leg")},
     }  # fmt: skip
@@ -109,7 +110,7 @@ def resumed(path: Path, seed: int) -> Run:
     """A run as its checkpoint left it, about to begin its next leg."""
     state = torch.load(path, weights_only=True)
     run = start(Shape(**state.get("shape", {"vocabulary": len(state["average"]["embedding"])})), seed)
-    run.need = state.get("need", {})
+    run.need, run.begun = state.get("need", {}), state.get("begun", {})
     run.model.load_state_dict(state["model"])
     run.average = state["average"]
     run.muon.load(state["muon"])
@@ -132,7 +133,7 @@ def continued(path: Path, layers: int, seed: int) -> Run:
     run = start(shape, seed)
     run.model.load_state_dict(weights)
     run.average = {name: tensor.clone() for name, tensor in weights.items()}
-    run.tokens, run.learned = state["counts"]["tokens"], state["counts"]["learned"]
+    run.tokens, run.learned, run.begun = state["counts"]["tokens"], state["counts"]["learned"], state["counts"]
     return run
 
 

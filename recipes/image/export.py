@@ -12,6 +12,7 @@ import hashlib
 import json
 import shutil
 import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +107,12 @@ def export(run: Path, out: Path) -> None:
 def _graph(part: nn.Module, given: dict[str, torch.Tensor], folder: Path) -> None:
     """`model.onnx` beside the part's weights, which it points at."""
     target = folder / "model.onnx"
-    torch.onnx.export(
-        _Called(part).eval(), tuple(given.values()), str(target), input_names=list(given), output_names=["answer"],
-        dynamic_axes={name: {0: "count"} for name in given}, dynamo=False, do_constant_folding=False, opset_version=17,
-    )  # fmt: skip
+    with warnings.catch_warnings():  # tracing fixes sizes, which are the same for every picture
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            _Called(part).eval(), tuple(given.values()), str(target), input_names=list(given), output_names=["answer"],
+            dynamic_axes={name: {0: "count"} for name in given}, dynamo=False, do_constant_folding=False, opset_version=17,
+        )  # fmt: skip
     model = onnx.load(target)
     weights = next(folder.glob("*.safetensors"))
     places = _places(weights)

@@ -63,8 +63,8 @@ def autoencoder() -> AutoencoderTiny:
 def scheduler() -> DDIMScheduler:
     """The cosine schedule; the network predicts velocity."""
     return DDIMScheduler(
-        beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", clip_sample=True, clip_sample_range=2.05,
-        set_alpha_to_one=True, timestep_spacing="trailing", steps_offset=0,
+        beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", clip_sample=False,
+        set_alpha_to_one=True, timestep_spacing="trailing", steps_offset=1,
     )  # fmt: skip
 
 

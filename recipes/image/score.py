@@ -19,7 +19,7 @@ from PIL import Image
 
 from craton.engine.images.network import Asked, ShapeNetwork
 from recipes.image.classifier import Classifier, agreements
-from recipes.image.scenes import Scene, random_scene
+from recipes.image.scenes import Scene, draw, random_scene
 from recipes.image.words import say
 
 PROMPTS = 200
@@ -42,6 +42,14 @@ def judge(path: Path) -> Classifier:
     found.load_state_dict({k.removeprefix("classifier."): v for k, v in state.get("average", state).items()})
     found.eval()
     return found
+
+
+def judged_drawings(judged_by: Path = JUDGE) -> float:
+    """How often the judge is right about pictures that were drawn, of the held-out scenes, in percent."""
+    scenes = [scene for _, scene in held_out()]
+    seen = agreements(judge(judged_by), draw(scenes, random.Random(_SEED + 1)), scenes)
+    right = sum(1 for one in seen if one["shape"] and one["color"])
+    return round(100 * right / len(seen), 1)
 
 
 def scores(

@@ -223,13 +223,27 @@ def _keep(path: Path, state: dict[str, Any]) -> None:
     path.with_suffix(".new").replace(path)
 
 
-_STEPS = {"text": 1500, "decoder": 1200, "classifier": 900, "unet": 3000}
+STEPS = {"text": 1500, "decoder": 1200, "classifier": 6000, "unet": 6000}
+"""What each stage takes; later ones begin from earlier ones."""
+
+
+def stage_of(name: str, folder: Path) -> Stage:
+    """A stage as it begins."""
+    text = folder / "text.pt"
+    stages: dict[str, Callable[[], Stage]] = {
+        "text": Text,
+        "decoder": Decoder,
+        "classifier": Judge,
+        "unet": lambda: Painter(text if text.is_file() else None),
+    }
+    torch.manual_seed(_SEED)
+    return stages[name]()
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m recipes.image.train", description=__doc__)
-    parser.add_argument("stage", choices=tuple(_STEPS))
+    parser.add_argument("stage", choices=tuple(STEPS))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--threads", type=int, default=1)
@@ -238,19 +252,11 @@ def main() -> None:
     parser.add_argument("--place", type=int, default=0, help="which of them this one is")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
-    torch.manual_seed(_SEED)
     asked.out.mkdir(parents=True, exist_ok=True)
-    text = asked.out / "text.pt"
-    stages: dict[str, Callable[[], Stage]] = {
-        "text": Text,
-        "decoder": Decoder,
-        "classifier": Judge,
-        "unet": lambda: Painter(text if text.is_file() else None),
-    }
-    stage = stages[asked.stage]()
+    stage = stage_of(asked.stage, asked.out)
     stage.batch = asked.batch or stage.batch
     crew = Crew(asked.place, asked.crew, asked.out / f"{asked.stage}.meeting")
-    train(stage, asked.out, asked.stage, asked.steps or _STEPS[asked.stage], crew)
+    train(stage, asked.out, asked.stage, asked.steps or STEPS[asked.stage], crew)
 
 
 if __name__ == "__main__":

@@ -287,7 +287,11 @@ def handler(event, context):
     tail = base64.b64decode(answer["LogResult"]).decode()
     assert re.search(r'"message":"greeting".*"function_name":"powered"', tail)
     assert '"CloudWatchMetrics"' in tail
-    asked: dict[str, Any] = {"Namespace": "N", "MetricName": "Greeted", "Dimensions": [{"Name": "service", "Value": "s"}]}
+    asked: dict[str, Any] = {
+        "Namespace": "N",
+        "MetricName": "Greeted",
+        "Dimensions": [{"Name": "service", "Value": "s"}],
+    }
     cloudwatch, now = server.client("cloudwatch"), datetime.now(UTC)
     asked |= {"StartTime": now - timedelta(hours=1), "EndTime": now + timedelta(hours=1), "Period": 3600}
     points = until(lambda: cloudwatch.get_metric_statistics(**asked, Statistics=["Sum"])["Datapoints"])

@@ -193,7 +193,11 @@ def test_a_span_has_its_limits(cbor: Any) -> None:
     """1,440 points of one metric, and times in their order."""
     asked = {"Namespace": "x", "MetricName": "m", "Period": 60, "Statistics": ["Sum"], "EndTime": minute()}
     assert refused(cbor.get_metric_statistics, **asked, StartTime=minute(1441))[0] == "InvalidParameterCombination"
-    assert refused(cbor.get_metric_statistics, **asked, StartTime=minute(-5))[0] == "ValidationError"
+    early = {**asked, "EndTime": asked["EndTime"] + timedelta(milliseconds=600)}
+    for start in (minute(-5), asked["EndTime"]):
+        assert refused(cbor.get_metric_statistics, **early, StartTime=start)[0] == "InvalidParameterValue"
+        data_of = {"StartTime": start, "EndTime": asked["EndTime"], "MetricDataQueries": [query("q", "x", "m")]}
+        assert refused(cbor.get_metric_data, **data_of)[0] == "ValidationError"
     assert (
         refused(cbor.get_metric_statistics, **{**asked, "Period": 61}, StartTime=minute(5))[0]
         == "InvalidParameterValue"

@@ -32,24 +32,24 @@ def sources() -> list[Path]:
 
 
 def type_checking(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[str, ...]]:
     """Every import of craton's own, as parts behind `craton`, those for type checkers left out."""
-    for node in ast.iter_child_nodes(tree):
-        if type_checking(node):
+    left = [tree]
+    while left:
+        node = left.pop()
+        if type_checking(node) or isinstance(node, ast.expr):
             continue
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "craton":
             parts = tuple(node.module.split(".")[1:])
-            for name in node.names:
-                yield (*parts, name.name)
+            yield from ((*parts, name.name) for name in node.names)
         elif isinstance(node, ast.Import):
-            for name in node.names:
-                if name.name.split(".")[0] == "craton":
-                    yield tuple(name.name.split(".")[1:])
+            names = [name.name.split(".") for name in node.names]
+            yield from (tuple(name[1:]) for name in names if name[0] == "craton")
         else:
-            yield from imports(node)
+            left += ast.iter_child_nodes(node)
 
 
 def room(path: Path) -> tuple[str, ...]:

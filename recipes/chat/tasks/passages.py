@@ -187,12 +187,15 @@ def yes_no(d: Draw) -> Chat:
     for _ in range(d.number(2, 6)):
         one, attribute, value = d.any(rows)
         claimed = value if d.chance(0.5) else worlds.value_of(d, attribute.key)
-        statement = (
-            worlds.answer(attribute, one.name, claimed)
-            if d.chance(0.5)
-            else worlds.tell(d, attribute, one.name, claimed)
-        )[:-1]
-        exchanges.append((d.phrase(IS_IT, s=statement), "Yes." if claimed == value else "No."))
+        asked = worlds.claim(d, attribute, one.name, claimed) if d.chance(0.6) else None
+        if asked is None:
+            statement = (
+                worlds.tell(d, attribute, one.name, claimed)
+                if d.chance(0.5)
+                else worlds.answer(attribute, one.name, claimed)
+            )
+            asked = d.phrase(IS_IT, s=statement[:-1])
+        exchanges.append((asked, "Yes." if claimed == value else "No."))
     return dressed(d, "yes-no", passage(d, told), exchanges)
 
 

@@ -5,6 +5,7 @@ This file owns attributes, how they are told, asked and answered. It must not kn
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from recipes.chat import words
@@ -36,6 +37,10 @@ ASKED = (
 TOLD = (
     "[The|As for the|We know the] {a} of {n}[ is|: it is| - that is] {v}.", "{n}'s {a} is {v}.", "{n}: {a} {v}.", "{n} ({a}: {v}).",
     "[Everyone knows|It is said|They say|We read|Records show|Note] that the {a} of {n} is {v}.",
+)  # fmt: skip
+CLAIMED = (
+    "[Is|Was] the {a} of {n} {v}?", "[Is|Was] {v} the {a} of {n}?", "[Is|Would you say] {n}'s {a} {v}?",
+    "[Is|Does the text give|Do we read|Do they say|Is it|Does it say] {v} [as|for] the {a} of {n}?",
 )  # fmt: skip
 PERSON = (
     Attribute("city", "city|home town|place of residence|home", ("{n} lives in {v}.", "{n} is from {v}.", "{n} has a house in {v}.", "The home of {n} is in {v}.",
@@ -221,9 +226,34 @@ def things(d: Draw, count: int, most: int = 3) -> list[Thing]:
 
 
 def tell(d: Draw, attribute: Attribute, name: str, value: str) -> str:
-    ways = TOLD if d.chance(0.15) else attribute.told
-    text = d.way(ways).format(n=name, v=value, a=noun(d, attribute))
+    if d.chance(0.15):
+        text = d.way(TOLD).format(n=called(attribute, name), v=value, a=noun(d, attribute))
+    else:
+        text = d.way(attribute.told).format(n=name, v=value)
     return text[0].upper() + text[1:]
+
+
+def inverted(template: str) -> str | None:
+    """A statement about {n} or {v} as a question that yes or no answers; None for one whose form is not known here."""
+    if found := re.fullmatch(r"(?:The|the) (.+ of \{n\}) (is|was) (.+)\.", template):
+        return f"{found[2].capitalize()} the {found[1]} {found[3]}?"
+    found = re.fullmatch(r"(The |)(\{[nv]\}) (\w+) (.+)\.", template)
+    if not found or found[3] == "always" or found[4].startswith("been "):
+        return None
+    subject, verb, rest = found[1].lower() + found[2], found[3], found[4]
+    if verb in ("is", "was", "will"):
+        return f"{verb.capitalize()} {subject} {rest}?"
+    if verb == "has":
+        return f"Does {subject} have {rest}?"
+    return f"Does {subject} {verb[:-1]} {rest}?" if verb.endswith("s") and not verb.endswith("ries") else None
+
+
+def claim(d: Draw, attribute: Attribute, name: str, value: str) -> str | None:
+    """Whether it is so that the attribute has this value, asked as a question; None where a template has no such form."""
+    if d.chance(0.3):
+        return d.phrase(CLAIMED, n=called(attribute, name), v=value, a=noun(d, attribute))
+    template = inverted(d.way(attribute.told) if d.chance(0.7) else attribute.answer)
+    return None if template is None else d.phrase((template,), n=name, v=value)
 
 
 def noun(d: Draw, attribute: Attribute) -> str:
@@ -232,7 +262,14 @@ def noun(d: Draw, attribute: Attribute) -> str:
 
 
 def question(d: Draw, attribute: Attribute, name: str) -> str:
-    return d.phrase(ASKED if d.chance(0.35) else attribute.asked, n=name, a=noun(d, attribute))
+    if d.chance(0.35):
+        return d.phrase(ASKED, n=called(attribute, name), a=noun(d, attribute))
+    return d.phrase(attribute.asked, n=name)
+
+
+def called(attribute: Attribute, name: str) -> str:
+    """A thing's name where no template says its article: a person and a place have none."""
+    return f"the {name}" if attribute in ARTICLE + MEETING else name
 
 
 def answer(attribute: Attribute, name: str, value: str) -> str:

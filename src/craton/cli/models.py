@@ -228,10 +228,14 @@ def log(home: str | None, config: str | None, model_id: str, replica: str | None
 @click.argument("model_id", metavar="ID")
 def card(home: str | None, config: str | None, model_id: str) -> None:
     """Show a model's card: what it was made of and what it can do."""
+    from craton.models.catalog.local import BOX
+
     place = place_of(home, config)
     model = deployed.find(deployed.known(place), model_id)
-    for name in CARDS if model.directory else ():
-        file = Path(model.directory) / name
+    files = [Path(model.directory) / name for name in CARDS] if model.directory else []
+    if model.origin == "box":  # what another package brings has a card of ours as well, with figures of this project
+        files.insert(0, BOX / model.id.removeprefix("craton.") / CARDS[0])
+    for file in files:
         if file.is_file():
             click.echo_via_pager(file.read_text(encoding="utf-8"))
             return

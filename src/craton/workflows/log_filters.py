@@ -172,7 +172,9 @@ async def measure(some: Round) -> None:
 async def unfold(some: Round) -> None:
     """Metrics that events of the appends hold themselves."""
     job = some.job
-    found = Embedded(job.account, job.region, some.group.rpartition(":")[2], microseconds(job.tools.clock.now()) // 1000)
+    found = Embedded(
+        job.account, job.region, some.group.rpartition(":")[2], microseconds(job.tools.clock.now()) // 1000
+    )
     async for entries in some.events(None):
         await asyncio.to_thread(found.add, entries)
     await some.settle(found.samples())

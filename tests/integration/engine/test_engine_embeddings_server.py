@@ -67,6 +67,14 @@ def test_vectors_are_torchs(embedder: EngineProcess, sources: Path) -> None:
     assert ((ours * mean).sum(axis=1) / np.linalg.norm(mean, axis=1)).min() > 0.9999
 
 
+def test_what_nobody_waits_for_is_the_same(embedder: EngineProcess) -> None:
+    """Many texts of low priority, in front and beside, have the vectors that they have otherwise."""
+    plain = np.array(vectors(embedder, TEXTS))
+    for _ in range(3):
+        found = np.array(vectors(embedder, TEXTS * (100 // len(TEXTS) + 1), priority="batch"))
+        assert np.allclose(found[: len(TEXTS)], plain, atol=1e-5)
+
+
 def test_openais_shape(embedder: EngineProcess) -> None:
     """A text alone or a list; floats or base64 of the same numbers; usage counts what the model read."""
     status, told = embedder.post("/v1/embeddings", {"input": "water boils", "model": "", "user": "ignored"})

@@ -60,16 +60,12 @@ def test_diffusers_paints_the_same_picture(directory: Path, network: ShapeNetwor
     import torch
     from diffusers import StableDiffusionPipeline
 
-    opened: Any = StableDiffusionPipeline.from_pretrained(str(directory), local_files_only=True, use_safetensors=True)
+    how: Any = {"local_files_only": True, "use_safetensors": True, "dtype": torch.float32}
+    opened: Any = StableDiffusionPipeline.from_pretrained(str(directory), **how)
     opened.set_progress_bar_config(disable=True)
     noise = np.random.default_rng(3).standard_normal((4, 16, 16), np.float32)
-    theirs = opened(
-        PROMPT,
-        latents=torch.from_numpy(noise)[None],
-        num_inference_steps=5,
-        guidance_scale=3.0,
-        output_type="np",
-    )  # fmt: skip
+    given = {"latents": torch.from_numpy(noise)[None], "num_inference_steps": 5, "guidance_scale": 3.0}
+    theirs = opened(PROMPT, **given, output_type="np")
     ours = network.paint_from(noise, Asked(prompt=PROMPT, steps=5, guidance=3.0))
     assert np.abs(theirs.images[0] - ours).max() < 0.02
 

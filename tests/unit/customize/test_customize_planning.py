@@ -72,7 +72,9 @@ def test_a_function_that_scores_is_asked_outside(tmp_path: Path) -> None:
     assert planned(tmp_path, "REINFORCEMENT_FINE_TUNING", PAIR, config=config).grading.rule == OWN
 
 
-@pytest.mark.parametrize(("more", "processes", "threads"), [({}, 4, 2), ({"hyperparameters": {"batchSize": "2"}}, 2, 4)])
+@pytest.mark.parametrize(
+    ("more", "processes", "threads"), [({}, 4, 2), ({"hyperparameters": {"batchSize": "2"}}, 2, 4)]
+)
 def test_several_processes(tmp_path: Path, more: dict[str, Any], processes: int, threads: int) -> None:
     """They share the threads, and are no more than a step has records."""
     plan = planned(tmp_path, "FINE_TUNING", PAIR, processes=4, threads=8, **more)

@@ -314,6 +314,18 @@ def test_openai_is_asked_for_dimensions_where_it_can() -> None:
     assert named_so["output_dimension"] == 256
 
 
+def test_openai_is_asked_for_base64_where_it_packs() -> None:
+    """Then its reply is read as the numbers are; what is no base64 of floats is a ModelErrorException."""
+    request = read("openai.embeddings", {"input": ["x"], "model": "m"})
+    assert written("openai.embeddings", request, packs=True)["encoding_format"] == "base64"
+    told = {"data": [{"embedding": base64.b64encode(struct.pack("<2f", 0.5, -0.25)).decode(), "index": 0}]}
+    assert named("openai.embeddings").read_reply(json.dumps(told).encode()).vectors == {"float": [[0.5, -0.25]]}
+    for bad in ("QUJD", "é"):
+        told["data"][0]["embedding"] = bad
+        with pytest.raises(Fault):
+            named("openai.embeddings").read_reply(json.dumps(told).encode())
+
+
 def test_openai_answers_base64_where_asked() -> None:
     """As OpenAI's own clients ask by default."""
     request = read("openai.embeddings", {"input": ["x"], "model": "m", "encoding_format": "base64"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Sequence
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from craton.engine.backend import EngineFault
 from craton.engine.embeddings.batches import BATCH_TOKENS, FILLED, Batches, choose
+from craton.engine.embeddings.beside import FIRST_TEXTS, NICE, Beside, Yielding
 from craton.engine.embeddings.session import Results
 from craton.engine.embeddings.tokens import Row
 
@@ -37,6 +39,11 @@ class Model:
         if self.fault is not None:
             raise self.fault
         return np.array(self.batches[-1], np.float32)
+
+
+class Never:
+    def run(self, rows: Sequence[Row]) -> Results:
+        raise AssertionError(rows)
 
 
 def driven(model: Model, act: Callable[[Batches], object]) -> object:
@@ -86,6 +93,78 @@ def test_a_short_request_passes_a_long_one() -> None:
 
     driven(model, act)
     assert any(mark == 2 for each in model.batches[:3] for mark, _ in each)
+
+
+def test_what_nobody_waits_for_comes_last() -> None:
+    """Of two requests the one that came later is computed first, if somebody waits for it alone."""
+    model = Model(threading.Semaphore(0))
+
+    async def act(batches: Batches) -> None:
+        first = batches.submit([row(300)])
+        while not batches.look().step_s:
+            await asyncio.sleep(0.001)
+        found = [batches.submit([row(20, 2)] * 50, unhurried=True), batches.submit([row(200, 3)] * 5)]
+        assert model.gate is not None
+        model.gate.release(1000)
+        await asyncio.gather(first, *found)
+
+    driven(model, act)
+    marks = [each[0][0] for each in model.batches[1:]]
+    assert marks == sorted(marks, reverse=True)
+
+
+def test_a_session_beside_gives_way_and_is_let_go() -> None:
+    """It is opened by the thread that computes with it, at a lower priority, once; after a rest another is opened."""
+    seen: list[tuple[int, int]] = []
+
+    class Other:
+        def run(self, rows: Sequence[Row]) -> Results:
+            return np.zeros((len(rows), 2), np.float32)
+
+    def opening() -> Other:
+        seen.append((threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, threading.get_native_id())))
+        return Other()
+
+    own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    yielding = Yielding(opening, Other())
+    worker = threading.Thread(target=lambda: [yielding([row(3)]), yielding([row(3)])])
+    worker.start()
+    worker.join(LIMIT_S)
+    assert len(seen) == 1
+    assert seen[0][1] >= NICE
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == own
+    yielding.let_go()
+    worker = threading.Thread(target=lambda: yielding([row(3)]))
+    worker.start()
+    worker.join(LIMIT_S)
+    assert len(seen) == 2
+
+
+def test_without_room_for_another_session_the_one_in_front_computes() -> None:
+    """A model that cannot be opened twice fails nobody."""
+
+    class Front:
+        def run(self, rows: Sequence[Row]) -> Results:
+            return np.ones((len(rows), 2), np.float32)
+
+    def opening() -> Front:
+        raise EngineFault("no memory")
+
+    found: list[Results] = []
+    worker = threading.Thread(target=lambda: found.append(Yielding(opening, Front())([row(3)])))
+    worker.start()
+    worker.join(LIMIT_S)
+    assert found[0].tolist() == [[1.0, 1.0]]
+
+
+def test_few_texts_are_no_reason_for_a_session_beside() -> None:
+    """The first of them are computed in front; when there are many, those behind are not."""
+
+    async def act(_: Batches) -> list[bool]:
+        beside = Beside(Yielding(Never, Never()), 2, 1, asyncio.get_running_loop())
+        return [beside.takes(FIRST_TEXTS), beside.takes(1)]
+
+    assert driven(Model(), act) == [False, True]
 
 
 def test_a_request_that_left_is_not_computed() -> None:

@@ -30,7 +30,9 @@ def test_vectors_decide_where_words_are_silent() -> None:
 
 def test_words_decide_among_like_vectors() -> None:
     """A number that one document holds outweighs a small difference of vectors."""
-    found = likeness.fused("who uses 8765", ["the server listens on 8765", "the server listens on a port"], [0.60, 0.62])
+    found = likeness.fused(
+        "who uses 8765", ["the server listens on 8765", "the server listens on a port"], [0.60, 0.62]
+    )
     assert found[0] > found[1]
 
 

@@ -1,4 +1,4 @@
-"""The prompts written by hand: enough of each task, none of them trained on, and a strict look at answers."""
+"""The prompts written by hand: enough of each task, and a strict look at answers."""
 
 from __future__ import annotations
 

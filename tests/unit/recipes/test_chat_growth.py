@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from recipes.chat import mix, need
@@ -9,6 +10,7 @@ from recipes.chat.draw import Draw
 from recipes.chat.grow import deepened
 from recipes.chat.model import Decoder, Shape
 from recipes.chat.tasks import numbers, passages
+from recipes.chat.tasks.worlds import inverted
 
 WAYS = ("[a|b|c|d|e|f] {x}", "[g|h] {x}", "plain {x}")
 
@@ -58,3 +60,21 @@ def test_a_citation_names_the_passage_that_tells() -> None:
                 span, number = text.rsplit(" [", 1)
                 assert span.lower() in told.lower()
                 assert number.rstrip("]").isdigit()
+
+
+@pytest.mark.parametrize(
+    ("told", "asked"),
+    [
+        ("{n} lives in {v}.", "Does {n} live in {v}?"),
+        ("{n} was founded in {v}.", "Was {n} founded in {v}?"),
+        ("{n} has a {v}.", "Does {n} have a {v}?"),
+        ("The {n} costs {v} dollars.", "Does the {n} cost {v} dollars?"),
+        ("The mayor of {n} is {v}.", "Is the mayor of {n} {v}?"),
+        ("{v} runs {n}.", "Does {v} run {n}?"),
+        ("{n} has been a {v} for years.", None),
+        ("{n} bought a {v}.", None),
+    ],
+)
+def test_a_statement_becomes_a_question(told: str, asked: str | None) -> None:
+    """Claims are asked as people ask them, where the form of the statement allows it."""
+    assert inverted(told) == asked

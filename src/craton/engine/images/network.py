@@ -27,7 +27,6 @@ STEPS = 10
 GUIDANCE = 3.0
 _MOST_STEPS, _MOST_GUIDANCE = 50, 8.0
 _TIMES = 1000
-_RANGE = 2.05  # what a latent of a picture may be; a guess beyond it is cut
 _CONTRAST = 4.0
 _MASKED_SHARE = 0.25  # a latent is painted anew where the mask covers more of it
 _WORD = re.compile(r"[a-z]+")
@@ -129,7 +128,7 @@ def _found(prompt: str) -> list[str]:
 def _step(x: Latents, velocity: Latents, time: int, before: int) -> Latents:
     """One step of DDIM without fresh noise, from `time` to `before` (below zero: the picture itself)."""
     signal, noise = _parts(time)
-    picture = (signal * x - noise * velocity).clip(-_RANGE, _RANGE)
+    picture = signal * x - noise * velocity
     rest = signal * velocity + noise * x
     signal, noise = _parts(before)
     result: Latents = signal * picture + noise * rest

@@ -14,8 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from craton.features.logs.due import EMBEDS
-from craton.features.metrics.metric import UNITS
-from craton.infra.series.metrics_index import MINUTE_S, Dimensions, Metric, Sample
+from craton.infra.series.metrics_index import MINUTE_S, UNITS, Dimensions, Metric, Sample
 from craton.infra.series.metrics_summary import of_values
 from craton.infra.series.port import DAY_MS, Entry
 

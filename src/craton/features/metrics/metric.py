@@ -12,16 +12,12 @@ from typing import Any
 
 from craton.aws.wire.faults import Fault
 from craton.features.metrics.faults import combination, invalid
-from craton.infra.series.metrics_index import MINUTE_S, Dimensions, Metric
+from craton.infra.series.metrics_index import MINUTE_S, UNITS, Dimensions, Metric
 from craton.infra.series.metrics_read import Span
 
-UNITS = (
-    "Seconds", "Microseconds", "Milliseconds", "Bytes", "Kilobytes", "Megabytes", "Gigabytes", "Terabytes", "Bits",
-    "Kilobits", "Megabits", "Gigabits", "Terabits", "Percent", "Count", "Bytes/Second", "Kilobytes/Second",
-    "Megabytes/Second", "Gigabytes/Second", "Terabytes/Second", "Bits/Second", "Kilobits/Second", "Megabits/Second",
-    "Gigabits/Second", "Terabits/Second", "Count/Second", "None",
-)  # fmt: skip
 SHORT_PERIODS = (1, 5, 10, 20, 30)
+DISORDERLY = "The parameter EndTime must be greater than StartTime."
+EQUAL = "The parameter StartTime must not equal parameter EndTime."
 LONGEST_PERIOD_S = 86_400
 _DAY_S = 86_400
 # Older than so many days → a start is rounded down to so many seconds, since nothing finer is kept.
@@ -60,11 +56,16 @@ def check_period(period_s: int, place: str = "Period") -> None:
     )
 
 
+def is_in_order(start: datetime, stop: datetime) -> bool:
+    """Whether a span is one; its ends are told apart by seconds."""
+    return int(start.timestamp()) < int(stop.timestamp())
+
+
 def span_of(start: datetime, stop: datetime, period_s: int, now: datetime) -> Span:
     """The span of a request: its start rounded down to what is kept, its period at least a minute."""
     start_s, stop_s = int(start.timestamp()), int(-(-stop.timestamp() // 1))
-    if start_s >= stop_s:
-        raise Fault("ValidationError", "The parameter StartTime must be less than the parameter EndTime.", status=400)
+    if not is_in_order(start, stop):
+        raise Fault("ValidationError", EQUAL if int(stop.timestamp()) == start_s else DISORDERLY, status=400)
     age_days = (now.timestamp() - start_s) / _DAY_S
     step_s = next((step for days, step in ROUNDING if age_days > days), MINUTE_S)
     return Span(start_s - start_s % step_s, stop_s, max(period_s, MINUTE_S))

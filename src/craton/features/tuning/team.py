@@ -58,7 +58,7 @@ ALONE = Alone()
 
 
 class Team(Alone):
-    """One rank of several. `words` are those of the leader to this rank, or of every rank to the leader."""
+    """One rank of several. The leader has pipes to and from each of the others, these to and from the leader alone."""
 
     def __init__(self, rank: int, size: int, memory: int, pipes: Sequence[Pipes]) -> None:
         self.rank, self.size = rank, size
@@ -74,8 +74,11 @@ class Team(Alone):
             if said != _HERE:
                 raise TuningFault(*_fault(said, pipes.process))
         for pipes in self._pipes:
-            pipes.told.write(word + b"\n")
-            pipes.told.flush()
+            try:
+                pipes.told.write(word + b"\n")
+                pipes.told.flush()
+            except OSError:  # it died while it waited for the others
+                raise TuningFault(*_fault(b"", pipes.process)) from None
         return word
 
     def _follow(self) -> bytes:
@@ -168,6 +171,7 @@ def _memory(work: Path) -> int:
     """A file that lies in memory, where the system has such."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("gradients")
+    work.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryFile(dir=work) as file:
         return os.dup(file.fileno())
 

@@ -122,9 +122,15 @@ def launch(
 def _started(
     command: list[str], env: dict[str, str], scratch: Path, enter: Callable[[], None]
 ) -> subprocess.Popen[bytes]:
+    heard, told = os.pipe()
+
     def bind() -> None:
-        enter()
-        set_parent_death_signal()  # last: the kernel forgets it when a process changes its rights
+        try:
+            enter()
+            set_parent_death_signal()  # last: the kernel forgets it when a process changes its rights
+        except OSError as error:
+            os.write(told, os.strerror(error.errno or 0).encode())
+            raise
 
     try:
         return subprocess.Popen(
@@ -140,7 +146,13 @@ def _started(
             preexec_fn=bind,  # noqa: PLW1509 - it calls the kernel, and takes no lock that a thread could hold
         )
     except subprocess.SubprocessError as error:  # it says no more than that `bind` failed
-        raise OSError(0, "its sandbox could not be entered") from error
+        os.close(told)
+        told = -1
+        raise OSError(0, f"its sandbox could not be entered: {os.read(heard, 256).decode()}") from error
+    finally:
+        os.close(heard)
+        if told >= 0:
+            os.close(told)
 
 
 def _command(spec: ModelSpec, socket_path: Path, threads: int) -> list[str]:

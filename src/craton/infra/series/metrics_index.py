@@ -20,6 +20,12 @@ from craton.infra.series.metrics_summary import Summary, merged
 from craton.infra.series.metrics_tables import HOURS, METRICS, WRITERS
 
 MINUTE_S = 60
+UNITS = (
+    "Seconds", "Microseconds", "Milliseconds", "Bytes", "Kilobytes", "Megabytes", "Gigabytes", "Terabytes", "Bits",
+    "Kilobits", "Megabits", "Gigabits", "Terabits", "Percent", "Count", "Bytes/Second", "Kilobytes/Second",
+    "Megabytes/Second", "Gigabytes/Second", "Terabytes/Second", "Bits/Second", "Kilobits/Second", "Megabits/Second",
+    "Gigabits/Second", "Terabits/Second", "Count/Second", "None",
+)  # fmt: skip
 MOST_METRICS = 50_000
 """Metrics of one account and region; what comes beyond is refused."""
 _AT_ONCE = 300

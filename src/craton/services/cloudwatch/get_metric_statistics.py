@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from craton.context import Call
-from craton.features.metrics.faults import as_faults, combination
-from craton.features.metrics.metric import check_period, check_points, dimensions_of, ids, moment, span_of
+from craton.features.metrics.faults import as_faults, combination, invalid
+from craton.features.metrics.metric import check_period, check_points, dimensions_of, ids, is_in_order, moment, span_of
 from craton.features.metrics.statistic import Statistic, statistic
 from craton.infra.series import metrics_index, metrics_read
 from craton.infra.series.metrics_index import Metric
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from craton.aws.shapes.cloudwatch import GetMetricStatisticsInput, GetMetricStatisticsOutput
 
 MOST_POINTS = 1440
+DISORDERLY = "The parameter StartTime must be less than the parameter EndTime."
 
 
 @operation("cloudwatch", "GetMetricStatistics")
@@ -28,6 +29,8 @@ async def get_metric_statistics(call: Call, req: GetMetricStatisticsInput) -> Ge
     if not plain and not extended:
         raise combination("Must specify either Statistics or ExtendedStatistics")
     check_period(req.Period)
+    if not is_in_order(req.StartTime, req.EndTime):
+        raise invalid(DISORDERLY)
     span = span_of(req.StartTime, req.EndTime, req.Period, call.now())
     check_points(span, MOST_POINTS)
     metric = Metric(call.account, call.region, req.Namespace, req.MetricName, dimensions_of(req.Dimensions, "Metric"))

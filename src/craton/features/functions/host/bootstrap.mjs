@@ -37,7 +37,8 @@ function say(path, headers, text) {
   const words = [path, { "content-type": "application/json", "content-length": body.length, ...headers }, body];
   unsaid = words;
   // As with the addon, an answer that is refused changes nothing for the function.
-  said = ask("POST", ...words).then(() => { unsaid = undefined; }, () => { unsaid = undefined; });
+  const taken = () => { if (unsaid === words) unsaid = undefined; };
+  said = ask("POST", ...words).then(taken, taken);
 }
 
 const client = {

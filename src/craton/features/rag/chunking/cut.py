@@ -1,7 +1,7 @@
 """A parsed document to its pieces, by the data source's strategy: `cut` is all that a sync calls.
 
-Owns the choice of the way and the making of pieces. The work is done in a thread, but for short texts, so `count` must bear being called
-there; it should count without the model's own first and last tokens.
+Owns the choice of the way and the making of pieces. All but short texts are cut in a thread, so `count` must bear being
+called there; it should count without the model's own first and last tokens.
 """
 
 from __future__ import annotations
