@@ -78,7 +78,7 @@ def test_its_own_id(server: Running) -> None:
 
 
 def test_langchain_uses_it(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many texts in one call, and a ranking by cosine: what equals the query comes first."""
+    """Many texts in one call, and a ranking by vectors and words: what equals the query comes first."""
     for name, value in server.environment().items():
         monkeypatch.setenv(name, value)
     found = BedrockEmbeddings(model_id=COHERE).embed_documents(TEXTS * 10)
