@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.integration.jobs.conftest import postgresql, store
+from tests.integration.jobs.conftest import store
 
-__all__ = ["postgresql", "store"]
+__all__ = ["store"]

@@ -19,8 +19,7 @@ from craton.infra.compute.replica import Rules
 from craton.infra.compute.sandbox import Sandbox, Walls, tried
 
 MODEL = Path(__file__).with_name("sandbox_model.py")
-# A machine that is short of everything for a moment may refuse a namespace or a process: it is asked again.
-RULES = Rules(start_poll_s=0.01, backoff_first_s=0.02, backoff_max_s=1.0, crash_limit=4, crash_window_s=3600)
+RULES = Rules(start_poll_s=0.01, crash_limit=1, crash_window_s=3600)
 FREE = {"scratch", "socketpair", "own signal", "program"}
 NETWORK = {"tcp", "udp"}
 HERE = tried()
@@ -84,6 +83,22 @@ def test_off_is_off(tmp_path: Path) -> None:
     assert {found[name] for name in ("tcp", "udp", "peer", "write", "read home", "signal")} == {"done"}
 
 
+def test_threads_of_libraries_do_not_hinder(tmp_path: Path) -> None:
+    """Some begin threads again in a fork, and what has threads may not leave its user namespace."""
+    program = (
+        "import os, subprocess, sys, threading, time; from pathlib import Path\n"
+        "from craton.infra.compute.sandbox import Sandbox\n"
+        "begin = lambda: threading.Thread(target=time.sleep, args=(30,), daemon=True).start()\n"
+        "os.register_at_fork(after_in_child=begin)\n"
+        "here, sandbox = Path(sys.argv[1]), Sandbox('auto', Path(sys.argv[1]))\n"
+        "print(sandbox.walls)\n"
+        "with sandbox.around(here, ()) as entry:\n"
+        "    subprocess.Popen([*entry.words, '/bin/true'], pass_fds=entry.handles); entry.settle()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == (str(HERE), "")
+
+
 def test_required_walls_that_cannot_be_had_start_nothing(tmp_path: Path) -> None:
     """The model is refused, and the reason names what it could have done."""
     with pytest.raises(ModelFailed, match="could open network connections, write wherever"):
@@ -95,11 +110,10 @@ def test_a_model_behind_walls_still_dies_with_its_supervisor(tmp_path: Path) -> 
     program = (
         "import sys, os, time, subprocess; from pathlib import Path\n"
         "from craton.infra.compute.sandbox import Sandbox\n"
-        "from craton.infra.compute.process import set_parent_death_signal\n"
         "here = Path(sys.argv[1])\n"
-        "with Sandbox('auto', here / 'home').around(here, ()) as enter:\n"
-        "    def bind():\n        enter(); set_parent_death_signal()\n"
-        "    child = subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(60)'], preexec_fn=bind)\n"
+        "with Sandbox('auto', here / 'home').around(here, ()) as entry:\n"
+        "    sleep = [sys.executable, '-S', '-c', 'import time; time.sleep(60)']\n"
+        "    child = subprocess.Popen([*entry.words, *sleep], pass_fds=entry.handles); entry.settle()\n"
         "print(child.pid, flush=True); time.sleep(60)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
@@ -124,10 +138,10 @@ def test_runtimes_run_behind_walls(tmp_path: Path, program: str) -> None:
     """What models compute with needs nothing that is refused."""
     scratch = tmp_path / "home" / "scratch"
     scratch.mkdir(parents=True)
-    with Sandbox("auto", tmp_path / "home").around(scratch, ()) as enter:
+    with Sandbox("auto", tmp_path / "home").around(scratch, ()) as entry:
         done = subprocess.run(
-            [sys.executable, "-P", "-c", program],
-            preexec_fn=enter,
+            [*entry.words, sys.executable, "-P", "-c", program],
+            pass_fds=entry.handles,
             cwd=scratch,
             env={"HOME": str(scratch), "TMPDIR": str(scratch), "OMP_NUM_THREADS": "2"},
             capture_output=True,

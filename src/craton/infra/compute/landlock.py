@@ -1,7 +1,7 @@
 """Landlock, the kernel's own fence of files: what a process may read and write from now on.
 
-Owns the three system calls and their rights. A ruleset is made by who starts the process and binds whoever restricts
-itself to it, and all that comes of that one. It must not know what the paths are for. Source: landlock(7).
+Owns how a ruleset is made, and its rights. It is made by who starts a process, and binds whoever restricts itself to it
+(`entering`) and all that comes of that one. It must not know what the paths are for. Source: landlock(7).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-_CREATE, _ADD, _RESTRICT = 444, 445, 446
+_CREATE, _ADD = 444, 445
 _ASK_VERSION: Final = 1
 _PATH_BENEATH: Final = 1
 
@@ -69,11 +69,6 @@ def _add(libc: ctypes.CDLL, handle: int, path: Path, rights: int) -> None:
         _checked(libc.syscall(_ADD, handle, _PATH_BENEATH, struct.pack("=Qi", rights, opened), 0))
     finally:
         os.close(opened)
-
-
-def restrict(libc: ctypes.CDLL, handle: int) -> None:
-    """Bind this process to a ruleset; needs no_new_privs. Raises OSError."""
-    _checked(libc.syscall(_RESTRICT, handle, 0))
 
 
 def _checked(answer: int) -> int:

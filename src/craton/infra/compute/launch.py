@@ -20,12 +20,11 @@ from craton.infra.compute.port import ModelSpec
 from craton.infra.compute.process import (
     available_cores,
     reap,
-    set_parent_death_signal,
     signal_group,
     signal_process,
     wait_zombie,
 )
-from craton.infra.compute.sandbox import Sandbox
+from craton.infra.compute.sandbox import Entry, Sandbox, unwalled
 
 # What a child needs to find its interpreter, its libraries and its accelerator. Everything else, above all
 # credentials, stays here.
@@ -111,48 +110,30 @@ def launch(
         from craton.infra.compute.containers.start import line_of  # few servers have containers
 
         line = line_of(spec, socket_path, scratch, threads, sandbox.mode)
-        process = _started(line.command, line.env, scratch, lambda: None)
-        return Child(process, threads, scratch, journal, guard)
+        with unwalled() as entry:
+            return Child(_started(line.command, line.env, scratch, entry), threads, scratch, journal, guard)
     command, env = _command(spec, socket_path, threads), _environment(spec, threads, scratch)
-    with sandbox.around(scratch, spec.reads) as enter:
-        process = _started(command, env, scratch, enter)
-    return Child(process, threads, scratch, journal, guard)
+    with sandbox.around(scratch, spec.reads) as entry:
+        return Child(_started(command, env, scratch, entry), threads, scratch, journal, guard)
 
 
-def _started(
-    command: list[str], env: dict[str, str], scratch: Path, enter: Callable[[], None]
-) -> subprocess.Popen[bytes]:
-    heard, told = os.pipe()
-
-    def bind() -> None:
-        try:
-            enter()
-            set_parent_death_signal()  # last: the kernel forgets it when a process changes its rights
-        except OSError as error:
-            os.write(told, os.strerror(error.errno or 0).encode())
-            raise
-
+def _started(command: list[str], env: dict[str, str], scratch: Path, entry: Entry) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [*entry.words, *command],
+        env=env,
+        cwd=scratch,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=entry.handles,
+        process_group=0,
+    )
     try:
-        return subprocess.Popen(
-            command,
-            env=env,
-            cwd=scratch,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            close_fds=True,
-            process_group=0,
-            umask=0o077,
-            preexec_fn=bind,  # noqa: PLW1509 - it calls the kernel, and takes no lock that a thread could hold
-        )
-    except subprocess.SubprocessError as error:  # it says no more than that `bind` failed
-        os.close(told)
-        told = -1
-        raise OSError(0, f"its sandbox could not be entered: {os.read(heard, 256).decode()}") from error
-    finally:
-        os.close(heard)
-        if told >= 0:
-            os.close(told)
+        entry.settle()
+    except OSError:
+        process.communicate()
+        raise
+    return process
 
 
 def _command(spec: ModelSpec, socket_path: Path, threads: int) -> list[str]:

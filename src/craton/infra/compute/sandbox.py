@@ -1,9 +1,8 @@
 """The walls around a model process: no network, nobody to talk to, no file to change but its scratch folder.
 
-Owns which of the kernel's means are used, and the order in which a new process binds itself: namespaces of its own for
-users and networks, no capabilities, no_new_privs, limits, Landlock (`landlock`), a filter of system calls (`seccomp`).
-None needs a privilege. Some systems refuse some of them; `Sandbox.walls` says what holds here, found out by trying in
-a child. A home is not readable either, but for the model's own files. It must not know models.
+Owns which of the kernel's means are used: namespaces of its own for users and networks, no capabilities, no_new_privs,
+limits, Landlock (`landlock`), a filter of system calls (`seccomp`). `entering` binds the new process to them. None needs a
+privilege. Some systems refuse some of them; `Sandbox.walls` says what holds here, found out by trying in a child. A home is not readable either, but for the model's own files. It must not know models.
 """
 
 from __future__ import annotations
@@ -11,10 +10,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import resource
-import struct
+import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Literal
 
@@ -25,12 +23,8 @@ from craton.infra.compute import landlock, seccomp
 Mode = Literal["auto", "required", "off"]
 
 _LIBC: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-if _LIBC is not None:
-    # Looked up now: between fork and exec nothing should have to be.
-    _CALLS: Final = (_LIBC.syscall, _LIBC.unshare, _LIBC.prctl, _LIBC.capset)
-_NEW_USER, _NEW_NET = 0x10000000, 0x40000000  # unshare(2)
-_NO_NEW_PRIVS: Final = 38  # prctl(2)
-_CAPABILITIES_V3: Final = 0x20080522  # capset(2)
+# -I -S: no site packages, nothing of the environment; it starts fast.
+_ENTERING: Final = (sys.executable, "-I", "-S", str(Path(__file__).with_name("entering.py")))
 _LARGEST_FILE_BYTES: Final = 2 << 30
 # What a process without any rights of its own may still write to. Accelerators are driven through their devices.
 _DEVICES: Final = ("null", "zero", "full", "random", "urandom", "dri", "kfd", "dxg")
@@ -96,8 +90,8 @@ class Sandbox:
     @contextlib.contextmanager
     def around(
         self, scratch: Path, reads: Iterable[str], largest_file_bytes: int = _LARGEST_FILE_BYTES
-    ) -> Iterator[Callable[[], None]]:
-        """What the new process calls between fork and exec; the block must hold the fork.
+    ) -> Iterator[Entry]:
+        """Walls for one new process, which the block must start.
 
         Raises:
             Refused: the mode is `required`, and there are gaps.
@@ -106,98 +100,93 @@ class Sandbox:
         walls = self.walls
         if self._mode == "required" and walls.gaps:
             raise Refused(0, f'[compute] sandbox = "required", but a model process could {", ".join(walls.gaps)}')
-        handle = -1
+        rules = -1
         if walls.landlock and _LIBC is not None:
             readable = [*beside(self._hidden), *own_files(), *model_files(reads)]
-            handle = landlock.ruleset(_LIBC, writable=[scratch, *devices()], readable=readable)
+            rules = landlock.ruleset(_LIBC, writable=[scratch, *devices()], readable=readable)
+        entry = Entry(walls, rules, largest_file_bytes)
         try:
-            yield lambda: enter(walls, handle, largest_file_bytes)
+            yield entry
         finally:
+            entry.close()
+
+
+class Entry:
+    """What stands before a command so that it begins within walls. The block around it must hold the start.
+
+    Attributes:
+        words: the beginning of the command line.
+        handles: what the new process has to inherit.
+    """
+
+    def __init__(self, walls: Walls, rules: int, largest_file_bytes: int | None) -> None:
+        machine = seccomp.machine() if walls.seccomp else None
+        self._heard, self._told = os.pipe()
+        self._rules = rules
+        self.handles = tuple(handle for handle in (rules, self._told) if handle >= 0)
+        self.words = [
+            *_ENTERING,
+            "1" if walls.namespaces else "0",
+            "-" if largest_file_bytes is None else str(largest_file_bytes),
+            str(rules),
+            "-" if machine is None else seccomp.program(machine).hex(),
+            str(self._told),
+        ]
+
+    def settle(self) -> None:
+        """Wait, once the process is started, until it is what it should be: some 20 ms. Raises OSError."""
+        os.close(self._told)
+        self._told = -1
+        where, _, number = os.read(self._heard, 64).partition(b" ")
+        if where == b"walls":
+            raise OSError(int(number), f"its sandbox could not be entered: {os.strerror(int(number))}")
+        if where:
+            raise OSError(int(number), os.strerror(int(number)))
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        for handle in (self._heard, self._told, self._rules):
             if handle >= 0:
                 os.close(handle)
 
 
-def enter(walls: Walls, rules: int, largest_file_bytes: int = _LARGEST_FILE_BYTES) -> None:
-    """Bind this process, before it becomes another program. Raises OSError."""
-    if _LIBC is None:
-        return
-    if walls.namespaces:
-        _be_alone(_LIBC)
-    _shed_rights(_LIBC)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core holds what people asked
-    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    largest = largest_file_bytes if most == resource.RLIM_INFINITY else min(most, largest_file_bytes)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
-    if walls.landlock:
-        landlock.restrict(_LIBC, rules)
-    machine = seccomp.machine()
-    if walls.seccomp and machine is not None:
-        seccomp.install(_LIBC, machine)
-
-
-def _be_alone(libc: ctypes.CDLL) -> None:
-    """A network without devices, and a world in which this process has no rights over what is outside."""
-    user, group = os.getuid(), os.getgid()
-    _done(libc.unshare(_NEW_USER | _NEW_NET))
-    for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
-        handle = os.open(f"/proc/self/{name}", os.O_WRONLY)
-        try:
-            os.write(handle, text.encode())
-        finally:
-            os.close(handle)
-
-
-def _shed_rights(libc: ctypes.CDLL) -> None:
-    """No capability now, and none to come by exec."""
-    _done(libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0))
-    _done(libc.capset(struct.pack("=Ii", _CAPABILITIES_V3, 0), bytes(24)))
-
-
-def _done(answer: int) -> None:
-    if answer != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+@contextlib.contextmanager
+def unwalled() -> Iterator[Entry]:
+    """For what makes walls of its own: it ends with the process that starts it, and has all rights."""
+    entry = Entry(Walls(), -1, None)
+    try:
+        yield entry
+    finally:
+        entry.close()
 
 
 # --- what this system allows ---
 
 
 def tried() -> Walls:
-    """Every layer tried in a child of its own. Call it where no other thread runs."""
-    if _LIBC is None:
+    """Every layer tried by a process of its own."""
+    if sys.platform != "linux":
         return Walls()
-    libc, machine = _LIBC, seccomp.machine()
-
-    def fence() -> None:
-        _shed_rights(libc)
-        landlock.restrict(libc, landlock.ruleset(libc, writable=(), readable=()))
-
-    def filtered() -> None:
-        _shed_rights(libc)
-        if machine is not None:
-            seccomp.install(libc, machine)
-
-    return Walls(
-        namespaces=_holds(lambda: _be_alone(libc)),
-        landlock=landlock.version(libc) > 0 and _holds(fence),
-        seccomp=machine is not None and _holds(filtered),
-    )
+    each = {name: Walls(**{name: True}) for name in ("namespaces", "landlock", "seccomp")}
+    if seccomp.machine() is None:
+        del each["seccomp"]
+    if landlock.version(_LIBC) == 0:
+        del each["landlock"]
+    with contextlib.ExitStack() as stack:
+        running = {name: stack.enter_context(_trial(walls)) for name, walls in each.items()}
+        return Walls(**{name: process.wait() == 0 for name, process in running.items()})
 
 
-def _holds(attempt: Callable[[], None]) -> bool:
-    """Whether a child gets through the attempt."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            attempt()
-            code = 0
-        except OSError:
-            pass
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(pid, 0)
-    return os.waitstatus_to_exitcode(status) == 0
+@contextlib.contextmanager
+def _trial(walls: Walls) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that ends with 0 where the walls can be entered."""
+    rules = landlock.ruleset(_LIBC, writable=(), readable=()) if walls.landlock and _LIBC is not None else -1
+    entry = Entry(walls, rules, _LARGEST_FILE_BYTES)
+    try:
+        with subprocess.Popen(entry.words, pass_fds=entry.handles, cwd="/", env={}) as process:
+            yield process
+    finally:
+        entry.close()
 
 
 # --- what a model process may read and write ---

@@ -1,13 +1,12 @@
 """A filter of system calls for model processes: no sockets but local streams, nobody to connect to, nobody to signal.
 
-Owns the table of what is refused and its translation into the kernel's BPF. Pure but for `install`; it must not know
-what the process is for. Sources: seccomp(2), the kernel's syscall tables for x86-64 and arm64. Elsewhere there is no
+Owns the table of what is refused and its translation into the kernel's BPF. Pure; it must not know what the process is
+for. Sources: seccomp(2), the kernel's syscall tables for x86-64 and arm64. Elsewhere there is no
 filter (`MACHINES`).
 """
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import socket
@@ -18,7 +17,6 @@ from typing import Final
 
 import msgspec
 
-_SET_MODE_FILTER: Final = 1
 _ALLOW: Final = 0x7FFF0000
 _ERRNO: Final = 0x00050000
 _KILL: Final = 0x80000000
@@ -27,6 +25,8 @@ _NUMBER_AT, _ARCH_AT, _ARGUMENTS_AT = 0, 4, 16
 _OTHER_ABI: Final = 0x40000000  # x32's numbers on x86-64
 _TYPE_MASK: Final = 0xF  # of socket(2), below SOCK_CLOEXEC and SOCK_NONBLOCK
 _OWN: Final = -1  # stands for the process's own id
+UNKNOWN_PID: Final = 0xFFFFFFFF
+"""The process for which a filter is made before it is there; `entering` puts its id in this place."""
 
 
 class Allowed(msgspec.Struct, frozen=True):
@@ -69,7 +69,6 @@ MACHINES: Final[Mapping[str, Machine]] = {
     "x86_64": Machine(0xC000003E, _X86_64 | _EVERYWHERE),
     "aarch64": Machine(0xC00000B7, _ARM64 | _EVERYWHERE),
 }
-_SECCOMP_CALL: Final = {"x86_64": 317, "aarch64": 277}
 
 _LOCAL: Final = Allowed(0, (socket.AF_UNIX,))
 _STREAMS: Final = Allowed(1, (socket.SOCK_STREAM,), mask=_TYPE_MASK)
@@ -91,7 +90,7 @@ RULES: Final[Mapping[str, tuple[Allowed, ...]]] = {
 _ABSENT: Final = ("io_uring_setup",)
 
 
-def program(machine: Machine, pid: int, rules: Mapping[str, tuple[Allowed, ...]] = RULES) -> bytes:
+def program(machine: Machine, pid: int = UNKNOWN_PID, rules: Mapping[str, tuple[Allowed, ...]] = RULES) -> bytes:
     """The filter for the process `pid`, as an array of `struct sock_filter`."""
     lines = [
         _line(_LOAD, _ARCH_AT),
@@ -131,13 +130,3 @@ def _line(code: int, value: int, *, yes: int = 0, no: int = 0) -> bytes:
 def machine() -> Machine | None:
     """The table of this machine, None where there is none."""
     return MACHINES.get(os.uname().machine) if sys.platform == "linux" else None
-
-
-def install(libc: ctypes.CDLL, found: Machine) -> None:
-    """Bind this process, and all that it becomes, to the filter; needs no_new_privs. Raises OSError."""
-    code = program(found, os.getpid())
-    held = ctypes.create_string_buffer(code, len(code))
-    given = struct.pack("HP", len(code) // 8, ctypes.addressof(held))
-    if libc.syscall(_SECCOMP_CALL[os.uname().machine], _SET_MODE_FILTER, 0, given) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))

@@ -13,13 +13,12 @@ import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from craton.infra.compute.guard import Guard
-from craton.infra.compute.process import available_cores, set_parent_death_signal, signal_group, signal_process
+from craton.infra.compute.process import available_cores, signal_group, signal_process
 from craton.infra.compute.sandbox import Sandbox
 
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH", "CUDA_VISIBLE_DEVICES")
@@ -57,9 +56,9 @@ async def run(
     """
     passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     cores = str(threads or available_cores())
-    with sandbox.around(folder, [str(folder), *reads], _LARGEST_FILE_BYTES) as enter:
+    with sandbox.around(folder, [str(folder), *reads], _LARGEST_FILE_BYTES) as entry:
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", *words,
+            *entry.words, sys.executable, "-P", "-m", *words,
             cwd=folder,
             env={**passed, **_FIXED, "OMP_NUM_THREADS": cores, "HOME": str(folder), "TMPDIR": str(folder)},
             stdin=asyncio.subprocess.DEVNULL if replies is None else asyncio.subprocess.PIPE,
@@ -67,8 +66,13 @@ async def run(
             stderr=asyncio.subprocess.PIPE,
             limit=_LONGEST_LINE if replies is None else _LONGEST_QUESTION,
             start_new_session=True,  # and with it a group of its own; uvloop knows no `process_group`
-            preexec_fn=partial(_bind, enter),
+            pass_fds=entry.handles,
         )  # fmt: skip
+        try:
+            entry.settle()
+        except OSError:
+            await child.wait()
+            raise
     guard = Guard()
     guard.add(child.pid)
     beside = [asyncio.create_task(_stopped(child.pid, stop, replies))] if stop is not None else []
@@ -86,12 +90,6 @@ async def run(
         guard.remove(child.pid)
         guard.close()
     return Ended(code, said, complained)
-
-
-def _bind(enter: Callable[[], None]) -> None:
-    os.umask(0o077)
-    enter()
-    set_parent_death_signal()  # last: the kernel forgets it when a process changes its rights
 
 
 async def _stopped(pid: int, stop: Callable[[], Awaitable[None]], replies: asyncio.Queue[bytes] | None) -> None:
