@@ -44,13 +44,15 @@ class BudgetTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """What usage may cost in an hour, day or month (UTC), in the currency of the prices.
 
     `account`, `region`, `principal` and `model` (the one behind the name) are patterns (`*`, `?`), `tag` holds pairs that
-    the profile or model that was called must have. `refuse`: requests beyond it are refused; `watch`: it is only shown.
+    the profile or model that was called must have. `refuse`: requests beyond it are refused; `alarm`: an alarm of CloudWatch
+    tells `notify` (functions and webhooks, by ARN), which it does for one that refuses as well; `watch`: it is only shown.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=128)]
     amount: Decimal
     period: Literal["hour", "day", "month"] = "month"
-    action: Literal["watch", "refuse"] = "watch"
+    action: Literal["watch", "alarm", "refuse"] = "watch"
+    notify: list[str] = []
     account: str = "*"
     region: str = "*"
     principal: str = "*"

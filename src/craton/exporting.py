@@ -16,7 +16,7 @@ from craton.config import ConfigError, Settings, secret
 if TYPE_CHECKING:
     from craton.features.metering.budgets import Budgets
     from craton.features.metering.record import Row
-    from craton.features.metering.tally import Tally
+    from craton.features.metering.tally import Ask, Tally
     from craton.features.metering.tracing.exporter import Exporter
     from craton.features.metering.tracing.overheard import Overheard
     from craton.infra.control.server import Methods
@@ -82,8 +82,11 @@ def open_exporting(settings: Settings) -> Exporting | None:
     return Exporting(exporter, Overheard())
 
 
-def open_budgets(settings: Settings, tally: Tally) -> Budgets | None:
-    """What watches budgets, told of each count by `tally`; None without any. Raises ConfigError."""
+def open_budgets(settings: Settings, tally: Tally, ask: Ask) -> Budgets | None:
+    """What watches budgets, told of each count by `tally`; None without any. Raises ConfigError.
+
+    `ask` runs work with the store, off the loop: for budgets with alarms.
+    """
     rules = settings.file.budget
     if not rules:
         return None
@@ -101,4 +104,7 @@ def open_budgets(settings: Settings, tally: Tally) -> Budgets | None:
     amounts = {rule.name: float(rule.amount) for rule in rules}
     tally.heard = budgets.note
     tally.budgets = lambda: {name: (spent, amounts[name]) for name, spent in budgets.spent.items()}
+    from craton.budget_alarms import teller
+
+    budgets.tell = teller(settings, ask)
     return budgets

@@ -144,7 +144,7 @@ class Supervision:
         self._tally = Tally(self._ask_opened, self._watch.exists)
         self._counting: asyncio.Task[None] | None = None
         self._exporting: Exporting | None = open_exporting(settings)
-        self._budgets = open_budgets(settings, self._tally)
+        self._budgets = open_budgets(settings, self._tally, self._ask_opened)
         self._recounting: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._run = run

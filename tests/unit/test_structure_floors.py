@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2] / "src" / "craton"
 # Room → floor; a room may import from its own floor's row below only, or from itself. `config` and `__init__` are below all.
 FLOORS = {
-    "cli": 9, "app": 8, "working": 7, "labor": 7, "functioning": 7, "supervision": 6, "measuring": 6, "offering": 6, "storing": 5, "sharing": 5.5, "rotating": 6, "exporting": 5,
+    "cli": 9, "app": 8, "working": 7, "labor": 7, "functioning": 7, "supervision": 6, "measuring": 6, "offering": 6, "storing": 5, "sharing": 5.5, "rotating": 6, "exporting": 5, "budget_alarms": 4.5,
     "front": 4, "services": 4, "workflows": 4,
     "features": 3,
     "models": 2, "context": 2,

@@ -9,19 +9,30 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from craton.aws.wire.faults import Fault
+from craton.budget_alarms import teller
+from craton.config import ConfigError, Settings
+from craton.config_tables import ConfigFile
 from craton.config_watching import BudgetTable
 from craton.features.inference.quotas.budget import Budgeted
 from craton.features.inference.quotas.quota import NOTHING
 from craton.features.metering.budgets import Budgets
 from craton.features.metering.record import Record, Row, Use
 from craton.features.metering.usage import COUNTS, Used
+from craton.features.metrics.alarms.alarm import Alarm, with_alarm
+from craton.features.metrics.alarms.examine import of_metrics
+from craton.features.metrics.queries import Origin
+from craton.infra.store.opening import MEMORY, open_store
+from craton.infra.store.port import Resource
+from craton.infra.store.threaded import ThreadedStore
 from craton.models.catalog.prices import Price, PriceList, Prices
 
 NOON = datetime(2026, 1, 31, 12, 30, tzinfo=UTC)
 PRICES = Prices((PriceList(date(2026, 1, 1), "x", {"m": Price(Decimal(1_000_000))}),))
+FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:tell"
 BLUE = '[["team","blue"]]'
 
 
@@ -123,3 +134,67 @@ def test_a_worker_refuses_what_is_used_up() -> None:
     assert asyncio.run(gate.reserve(call, resolved, 1)) is NOTHING
     gate.forget()
     assert gate.over == ()
+
+
+def test_who_listens_hears_at_once() -> None:
+    """The sums are told at the start, and when a budget is used up, not only every half minute."""
+    world = World(rule("all", action="alarm"))
+    told: list[dict[str, float]] = []
+
+    async def main() -> None:
+        async def tell(spent: dict[str, float]) -> None:
+            told.append(spent)
+
+        world.hours = None  # no store: the sums are what was noted
+        world.budgets.tell = tell
+        running = asyncio.create_task(world.budgets.run())
+        await asyncio.sleep(0)
+        world.row(9)
+        world.row(1)
+        async with asyncio.timeout(10):
+            while len(told) < 2:
+                await asyncio.sleep(0.01)
+        running.cancel()
+
+    asyncio.run(main())
+    assert told == [{"all": 0}, {"all": 10}]
+
+
+def test_an_alarm_of_a_budget() -> None:
+    """There is one with the budget's terms; it is raised by what was spent, and keeps its state when its terms change."""
+    store = open_store(MEMORY)
+
+    async def ask(work: Callable[[Any], Any]) -> Any:
+        return work(store)
+
+    def told(spent: float, *notify: str) -> Resource:
+        budget = rule("all", action="alarm", notify=list(notify))
+        tell = teller(Settings(home="/nowhere", file=ConfigFile(budget=[budget])), ask)
+        assert tell is not None
+        asyncio.run(tell({"all": spent}))
+        row = store.get("arn:aws:cloudwatch:us-east-1:000000000000:alarm:budget-all")
+        assert row is not None
+        return row
+
+    first = told(4.0)
+    second = told(11.0)
+    assert second == first
+    storage = ThreadedStore(lambda: store, nothing, lambda: b"secret")
+    later = datetime.now(UTC) + timedelta(minutes=2)
+    alarm = second.read(Alarm)
+    assert alarm.watch is not None
+    state = asyncio.run(of_metrics(Origin(second.account, second.region, storage, later), alarm.watch, alarm.state))
+    assert state is not None
+    assert (state.value, "[11.0 (" in state.reason) == ("ALARM", True)
+    with store.transaction() as transaction:
+        transaction.update(with_alarm(second, msgspec.structs.replace(alarm, state=state), later))
+    changed = told(12.0, FUNCTION).read(Alarm)
+    assert changed.state.value == "ALARM"
+    assert changed.actions == {"ALARM": (FUNCTION,), "OK": (FUNCTION,)}
+    with pytest.raises(ConfigError, match="not arn:aws:sns"):
+        told(1.0, "arn:aws:sns:us-east-1:000000000000:topic")
+    storage.close()
+
+
+async def nothing() -> None:
+    """Nobody else has to know."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -54,6 +55,8 @@ class Rule(Protocol):
     def tag(self) -> Mapping[str, str]: ...
 
 
+Tell = Callable[[dict[str, float]], Awaitable[None]]
+"""Hears what was spent of each budget, by its name, every half minute and when one is used up."""
 AtRest = Callable[[Callable[[], None], Callable[[Store], Any]], Awaitable[Any]]
 """Runs work with the store when all that was told is kept, calling the first argument at that moment (`Tally.at_rest`)."""
 
@@ -69,6 +72,8 @@ class Budgets:
         self._since = [start(rule, now()) for rule in rules]
         self._spent = [Decimal(0)] * len(rules)
         self._fresh = [Decimal(0)] * len(rules)  # told since the sums in the store were asked for
+        self._crossed = asyncio.Event()
+        self.tell: Tell | None = None
 
     @property
     def methods(self) -> Methods:
@@ -101,11 +106,17 @@ class Budgets:
                 ):
                     self._spent[place] += money
                     self._fresh[place] += money
+                    if self._spent[place] - money < rule.amount <= self._spent[place]:
+                        self._crossed.set()
 
     async def run(self) -> None:
-        """Make the sums anew now and then, until it is cancelled."""
+        """Make the sums anew now and then, and tell of them, until it is cancelled."""
         while True:
-            await asyncio.sleep(RECOUNT_EVERY_S)
+            if self.tell is not None:
+                await self.tell(self.spent)
+            self._crossed.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._crossed.wait(), RECOUNT_EVERY_S)
             await self.recount()
 
     async def recount(self) -> None:
