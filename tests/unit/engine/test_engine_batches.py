@@ -46,9 +46,9 @@ class Never:
         raise AssertionError(rows)
 
 
-def driven(model: Model, act: Callable[[Batches], object]) -> object:
+def driven(model: Model, act: Callable[[Batches], object], lanes: int = 1) -> object:
     async def run() -> object:
-        batches = Batches(model, 2, 1, asyncio.get_running_loop())
+        batches = Batches(model, 2, 1, asyncio.get_running_loop(), lanes=lanes)
         batches.start()
         try:
             async with asyncio.timeout(LIMIT_S):
@@ -165,6 +165,43 @@ def test_few_texts_are_no_reason_for_a_session_beside() -> None:
         return [beside.takes(FIRST_TEXTS), beside.takes(1)]
 
     assert driven(Model(), act) == [False, True]
+
+
+def test_lanes_compute_at_once_and_nothing_twice() -> None:
+    """Each has a batch of its own, also of one request; every text comes back in its place."""
+    together, met = threading.Barrier(3), set[int]()
+
+    class Meeting(Model):
+        def __call__(self, rows: Sequence[Row]) -> Results:
+            if threading.get_ident() not in met:
+                met.add(threading.get_ident())
+                together.wait(LIMIT_S)
+            return super().__call__(rows)
+
+    model = Meeting()
+
+    async def act(batches: Batches) -> list[list[list[float]]]:
+        asked = [batches.submit([row(250, 100 * job + mark) for mark in range(20)]) for job in range(3)]
+        return [found.tolist() for found in await asyncio.gather(*asked)]
+
+    found = driven(model, act, lanes=3)
+    assert found == [[[100 * job + mark, 250] for mark in range(20)] for job in range(3)]
+    assert sorted(mark for each in model.batches for mark, _ in each) == [
+        100 * job + mark for job in range(3) for mark in range(20)
+    ]
+
+
+def test_a_lane_that_fails_is_there_for_the_next() -> None:
+    """What it computed is refused; the same lanes compute what comes then."""
+    model = Model(fault=RuntimeError())
+
+    async def act(batches: Batches) -> tuple[list[str], list[int]]:
+        first = [batches.submit([row(250)]) for _ in range(2)]
+        said = [str(found) for found in await asyncio.gather(*first, return_exceptions=True)]
+        model.fault = None
+        return said, [len(found) for found in await asyncio.gather(*[batches.submit([row(250)] * 4) for _ in range(2)])]
+
+    assert driven(model, act, lanes=2) == (["the model runtime failed"] * 2, [4, 4])
 
 
 def test_a_request_that_left_is_not_computed() -> None:

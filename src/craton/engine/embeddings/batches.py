@@ -1,4 +1,4 @@
-"""Texts of many requests computed together: the thread that decides which, and hands the results back.
+"""Texts of many requests computed together: the threads that decide which, and hand the results back.
 
 Owns the queue and the choice. Rows that are computed together should be of like length (padding is wasted work) and not
 too many (a processor's cache is small); a request of thousands of texts must not keep a short one waiting, so the
@@ -33,13 +33,14 @@ Run = Callable[[Sequence[Row]], Results]
 class Job:
     """One request: its rows, what of them is computed, and the future that its handler waits for."""
 
-    __slots__ = ("future", "left", "results", "rows", "served", "unhurried")
+    __slots__ = ("future", "left", "queued", "results", "rows", "served", "unhurried")
 
     def __init__(
         self, rows: Sequence[Row], width: int, future: asyncio.Future[Results], *, unhurried: bool = False
     ) -> None:
         self.rows = rows
-        self.left = len(rows)
+        # Rows that are not computed, and of them those that nobody computes at the moment.
+        self.left = self.queued = len(rows)
         self.results: Results = np.empty((len(rows), width), np.float32)
         self.future = future
         # Tokens computed for it, counted from what the others had when it came.
@@ -52,9 +53,9 @@ Entry = tuple[int, int, Job, int]
 
 
 class Batches:
-    """Drives `run` on a thread of its own."""
+    """Drives `run` on `lanes` threads of its own, each with a batch of its own that `threads` compute."""
 
-    def __init__(self, run: Run, width: int, threads: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, run: Run, width: int, threads: int, loop: asyncio.AbstractEventLoop, *, lanes: int = 1) -> None:
         self._run = run
         self._width = width
         self._budget = BATCH_TOKENS * threads
@@ -62,17 +63,23 @@ class Batches:
         self._wake = threading.Condition()
         self._inbox: list[Job] = []
         self._stopping = False
+        # Held while the queue changes; whoever submits never waits for it.
+        self._turn = threading.Lock()
         self._pending: list[Entry] = []
         self._jobs: list[Job] = []
         self._order = count()
-        self._step_began = 0.0
+        self._began: dict[int, float] = {}
         # A batch is counted in tokens here, padding included.
-        self.stats = Stats(state="ready", threads=threads, max_batch=self._budget)
-        self._thread = threading.Thread(target=self._work, name="batches", daemon=True)
+        self.stats = Stats(state="ready", threads=threads * lanes, max_batch=self._budget)
+        self._lanes = [
+            threading.Thread(target=self._work, args=(lane,), name=f"batches {lane}", daemon=True)
+            for lane in range(lanes)
+        ]
 
     def start(self) -> None:
         """Begin to compute."""
-        self._thread.start()
+        for lane in self._lanes:
+            lane.start()
 
     def submit(self, rows: Sequence[Row], *, unhurried: bool = False) -> asyncio.Future[Results]:
         """Queue a request's rows, at least one; cancelling the future drops what of them is not computed yet."""
@@ -87,44 +94,56 @@ class Batches:
 
     def look(self) -> Stats:
         """The figures now. `state` is ready or broken."""
-        began = self._step_began
-        self.stats.step_s = time.monotonic() - began if began else 0.0
-        if not self._thread.is_alive() or self.stats.failures_in_a_row >= FAILURES_TO_BREAK:
+        began = list(self._began.values())
+        self.stats.step_s = time.monotonic() - min(began) if began else 0.0
+        if not all(lane.is_alive() for lane in self._lanes) or self.stats.failures_in_a_row >= FAILURES_TO_BREAK:
             self.stats.state = "broken"
         return self.stats
 
     def stop(self, timeout_s: float) -> None:
-        """End the thread; what waits is refused."""
+        """End the threads; what waits is refused."""
         with self._wake:
             self._stopping = True
-            self._wake.notify()
-        self._thread.join(timeout_s)
+            self._wake.notify_all()
+        for lane in self._lanes:
+            lane.join(timeout_s)
 
-    def _work(self) -> None:
-        while self._take_inbox():
-            batch = self._next()
+    def _work(self, lane: int) -> None:
+        while self._wait():
+            with self._turn:
+                self._take_inbox()
+                batch = self._next()
+                more = bool(self._pending)
+            if more and len(self._lanes) > 1:
+                with self._wake:
+                    self._wake.notify()
             if not batch:
                 continue
-            self._step_began = time.monotonic()
+            self._began[lane] = time.monotonic()
             try:
                 results = self._run([job.rows[at] for _, _, job, at in batch])
                 self.stats.failures_in_a_row = 0
             except Exception as fault:  # the loop must live: one bad batch must not end the server
-                self._fail(batch, fault)
+                with self._turn:
+                    self._fail(batch, fault)
             else:
-                self._keep(batch, results)
-            self._step_began = 0.0
-        self._end(self._jobs + self._inbox, "the engine stops")
+                with self._turn:
+                    self._keep(batch, results)
+            del self._began[lane]
+        with self._turn:
+            self._take_inbox()
+            self._end(self._jobs, "the engine stops")
 
-    def _take_inbox(self) -> bool:
-        """Wait for work; False when the loop must end."""
+    def _wait(self) -> bool:
+        """Wait for work; False when the thread must end."""
         with self._wake:
             while not (self._inbox or self._stopping or self._pending):
                 self._wake.wait()
+            return not self._stopping
+
+    def _take_inbox(self) -> None:
+        with self._wake:
             arrived, self._inbox = self._inbox, []
-            if self._stopping:
-                self._jobs += arrived
-                return False
         least = min((job.served for job in self._jobs), default=0)
         for job in arrived:
             job.served = least
@@ -133,19 +152,21 @@ class Batches:
         if arrived:
             self._pending.sort(key=_length)
             self.stats.running = len(self._jobs)
-        return True
 
     def _next(self) -> list[Entry]:
         """The next batch, taken out of the queue."""
         if any(job.future.cancelled() for job in self._jobs):
             self._forget([job for job in self._jobs if job.future.cancelled()])
-        if not self._jobs:
+        queued = [job for job in self._jobs if job.queued]
+        if not queued:
             return []
-        first = min(self._jobs, key=_turn)
+        first = min(queued, key=_turn)
         anchor = next(at for at in range(len(self._pending) - 1, -1, -1) if self._pending[at][2] is first)
         low, high = choose([entry[0] for entry in self._pending], anchor, self._budget)
         batch = self._pending[low:high]
         del self._pending[low:high]
+        for _, _, job, _ in batch:
+            job.queued -= 1
         return batch
 
     def _keep(self, batch: list[Entry], results: Results) -> None:
@@ -171,10 +192,11 @@ class Batches:
 
     def _forget(self, jobs: list[Job]) -> None:
         gone = set(map(id, jobs))
-        self._jobs = [job for job in self._jobs if id(job) not in gone]
+        left = [job for job in self._jobs if id(job) not in gone]
+        forgotten, self._jobs = len(self._jobs) - len(left), left
         self._pending = [entry for entry in self._pending if id(entry[2]) not in gone]
         with self._wake:
-            self.stats.waiting -= len(jobs)
+            self.stats.waiting -= forgotten
         self.stats.running = len(self._jobs)
 
     def _tell(self, callback: Callable[..., None], *values: object) -> None:

@@ -1,4 +1,4 @@
-"""What nobody waits for, computed beside everything else: a session of its own, on threads that give way to all others.
+"""What nobody waits for, computed beside everything else: a session of its own, by threads that give way to all others.
 
 Owns when that session is opened and let go, and by how much its threads give way. Two sessions and not one, because
 whoever waits would wait for a whole batch of the others' texts, and because a thread that has given way cannot be told
@@ -40,7 +40,7 @@ class Runs(Protocol):
 
 
 class Yielding:
-    """A session that is opened by the first thread that needs it, which gives way from then on, as its pool does.
+    """A session that is opened by the first thread that needs it. Every thread that computes with it gives way.
 
     `otherwise`: the one in front, for where there is no room for another.
     """
@@ -49,13 +49,16 @@ class Yielding:
         self._opening = opening
         self._otherwise = otherwise
         self._session: Runs | None = None
+        self._turn = threading.Lock()
+        self._giving = threading.local()
 
     def __call__(self, rows: Sequence[Row]) -> Results:
-        session = self._session
-        if session is None:
+        if not getattr(self._giving, "way", False):
+            self._giving.way = True
             with suppress(OSError):  # where the system does not let it, it is a session like the other
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
-            session = self._session = self._opened()
+        with self._turn:
+            session = self._session = self._session or self._opened()
         return session.run(rows)
 
     def _opened(self) -> Runs:
@@ -74,7 +77,8 @@ class Beside:
 
     def __init__(self, yielding: Yielding, width: int, threads: int, loop: asyncio.AbstractEventLoop) -> None:
         self._yielding = yielding
-        self._batches = Batches(yielding, width, threads, loop)
+        # A batch for each thread: none waits for another's part, which computes a tenth more than one batch for all.
+        self._batches = Batches(yielding, width, 1, loop, lanes=threads)
         self._loop = loop
         self._rest: asyncio.TimerHandle | None = None
         self._seen = 0
@@ -114,7 +118,7 @@ class Beside:
         )
 
     def stop(self, timeout_s: float) -> None:
-        """End the thread; what waits is refused."""
+        """End the threads; what waits is refused."""
         self._batches.stop(timeout_s)
 
     def _wait(self, _: object = None) -> None:

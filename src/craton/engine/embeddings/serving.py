@@ -116,10 +116,10 @@ def open_encoder(spec: ModelSpec, loop: asyncio.AbstractEventLoop) -> Encoder:
     from craton.engine.embeddings.unconverted import open_unconverted
 
     def again() -> Session:
-        """Another session of the same model."""
+        """Another session of the same model, that computes in the thread that asks."""
         if (spec.path / CARD).is_file():
-            return Session(spec.path / GRAPH, spec.threads)
-        return open_unconverted(spec.path, spec.threads)[1]
+            return Session(spec.path / GRAPH, 1)
+        return open_unconverted(spec.path, 1)[1]
 
     if (spec.path / CARD).is_file():
         found = describe(spec.path)

@@ -1,6 +1,6 @@
 """An encoder's graph, opened: rows of token ids in, an array with one result for each out.
 
-Owns the padding and the runtime's settings. Called from one thread only.
+Owns the padding and the runtime's settings. Several threads may compute with one at once.
 """
 
 from __future__ import annotations
