@@ -22,8 +22,8 @@ from craton.engine.embeddings.session import Results
 from craton.engine.embeddings.tokens import Row
 from craton.engine.memory import free_bytes
 
-NICE = 10
-"""A tenth of the share of a thread that does not give way, where both want the same core."""
+NICE = 19
+"""The least share there is: a sixtieth of that of a thread that does not give way, where both want the same core."""
 KEPT_S = 60.0
 FIRST_TEXTS = 128
 """So many that nobody waits for are computed in front, in their turn: opening a session is worth that much work."""
