@@ -224,7 +224,9 @@ def _length(entry: Entry) -> int:
 
 
 def _turn(job: Job) -> tuple[bool, int]:
-    return job.unhurried, job.served
+    # Of those that nobody waits for the first that came: shared out evenly all would end at once, and whoever sent them
+    # would bring the next only then.
+    return job.unhurried, 0 if job.unhurried else job.served
 
 
 def _deliver(jobs: list[Job]) -> None:
