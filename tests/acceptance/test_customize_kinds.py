@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from craton.config_tables import ComputeTable
+from craton.config_tables import SAMPLE_MODEL, ComputeTable
 from craton.features.hosting.engines import Engines
 from tests.acceptance import functions
 from tests.acceptance.customizing import (
@@ -196,7 +196,7 @@ def test_a_model_that_is_stood_in_for(here: Here, express: dict[str, Any]) -> No
     arn = here.deploy("express", express["outputModelArn"])
     reply = here.server.client("bedrock-runtime").invoke_model(modelId=arn, body=json.dumps({"inputText": "Hello"}))
     assert "results" in json.loads(reply["body"].read())
-    assert reply["ResponseMetadata"]["HTTPHeaders"]["x-craton-standin"] == BASE
+    assert reply["ResponseMetadata"]["HTTPHeaders"]["x-craton-standin"] == SAMPLE_MODEL
 
 
 def test_weights_of_ones_own(here: Here) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import urllib.request
 from pathlib import Path
 
@@ -54,6 +55,7 @@ def test_sync(server: Running, bucket: str, tmp_path: Path) -> None:
     for name in ("a", "sub/b", "sub/deep/c"):
         (here / name).parent.mkdir(parents=True, exist_ok=True)
         (here / name).write_text(name)
+        os.utime(here / name, (1_700_000_000, 1_700_000_000))  # a bucket's times are whole seconds, as AWS's are
     assert s3(server, "sync", str(here), f"s3://{bucket}/tree").count("upload:") == 3
     (here / "a").write_text("changed")
     (here / "sub" / "b").unlink()
