@@ -83,7 +83,7 @@ def test_a_model_that_fails_one_time_in_ten(server: Running, moody: Moody) -> No
     assert (job["status"], count(job, "NewDocumentsIndexed"), count(job, "DocumentsFailed")) == ("COMPLETE", 60, 0)
 
 
-def test_a_model_that_changes_its_dimensions(server: Running, up: FakeUpstream) -> None:
+def test_a_model_that_changes_its_dimensions(server: Running, up: FakeUpstream, moody: Moody) -> None:
     """The job fails with a sentence, and the index is as it was."""
     small = "craton.test-embedder"
     config = model_config(small, "openai", up.openai_url, model="m", extra="").replace(
@@ -94,7 +94,7 @@ def test_a_model_that_changes_its_dimensions(server: Running, up: FakeUpstream) 
         where = knowledge(other, "changing", config={"type": "VECTOR", "vectorKnowledgeBaseConfiguration": model})
         where.put("a.txt", "a cat")
         assert where.sync()["status"] == "COMPLETE"
-        up.fallback = lambda request: embedders.openai(request.json, 99)
+        moody.mood = lambda request: embedders.openai(request.json, 99)
         try:
             where.put("b.txt", "another cat")
             job = where.sync()
@@ -102,7 +102,7 @@ def test_a_model_that_changes_its_dimensions(server: Running, up: FakeUpstream) 
             assert "99 dimensions" in job["failureReasons"][0]
             assert "384" in job["failureReasons"][0]
         finally:
-            up.fallback = embedders.natural
+            moody.mood = embedders.natural
         assert texts(where) == ["a cat"]
 
 

@@ -1,7 +1,8 @@
 """Ingestion whose worker dies where a test says: the kinds of jobs of a server that is started with `served`.
 
 The file `deaths` in the home has a line for each death to come, such as `put:2` for the second writing of chunks of an
-attempt. A death is taken off the list before it happens, so the next attempt comes further.
+attempt, or `put:2:sleep` for one that stands still there until a test lets it go on (SIGCONT). A death is taken off the
+list before it happens, so the next attempt comes further.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ class Fate:
     def at(self, what: str) -> None:
         self._seen[what] += 1
         lines = self._list.read_text().split() if self._list.exists() else []
-        if lines and lines[0] == f"{what}:{self._seen[what]}":
+        here = f"{what}:{self._seen[what]}"
+        if lines and lines[0] in (here, f"{here}:sleep"):
             self._list.write_text("\n".join(lines[1:]))
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL if lines[0] == here else signal.SIGSTOP)
 
 
 class Around:

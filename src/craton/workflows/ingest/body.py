@@ -21,6 +21,7 @@ from craton.features.rag.resources import (
     RUNNING,
     STARTING,
     STOPPED,
+    STOPPING,
     IngestionJob,
     Statistics,
     base_arn,
@@ -59,11 +60,17 @@ async def run(job: Job) -> None:
         if whole is None:
             await end(job, STOPPED)
             return
+    elif row.status != COMPLETE:  # killed in its end: what it would have replaced is still what people see
+        await end(job, row.status)
+        return
     await leave(job, body)
 
 
-async def synced(job: Job, body: IngestionJob) -> bool:
-    """Everything up to the transaction that makes it visible. Raises Later, JobFailed, VectorsError."""
+async def synced(job: Job, body: IngestionJob) -> Resource | None:
+    """Everything up to the transaction that makes it visible; None where a stop was granted before that.
+
+    Raises Later, JobFailed, VectorsError.
+    """
     base, source = await parents(job, body.base_id, body.source_id)
     await claim(job, base.arn)
     if (await job.row()).status == STARTING:
@@ -80,10 +87,9 @@ async def synced(job: Job, body: IngestionJob) -> bool:
             await asyncio.gather(telling, return_exceptions=True)
         version = await ingestion.writing.finish()
         await retire(job, ingestion, version)
-        await published(job, ingestion, sync, version)
+        return await published(job, ingestion, sync, version)
     finally:
         await ingestion.close()
-    return True
 
 
 async def sync_of(ingestion: Ingestion) -> Progress:
@@ -123,18 +129,23 @@ async def retire(job: Job, ingestion: Ingestion, version: Version | None) -> Non
         await job.step(RETIRED, noted, str)
 
 
-async def published(job: Job, ingestion: Ingestion, sync: Progress, version: Version | None) -> None:
-    """The one transaction. Raises JobFailed where the knowledge base or the job's row is gone."""
+async def published(job: Job, ingestion: Ingestion, sync: Progress, version: Version | None) -> Resource | None:
+    """The one transaction; None where somebody was told before it that the job stops: then nothing is published.
+
+    Raises JobFailed where the knowledge base or the job's row is gone.
+    """
     counted, failures = sync.counts.statistics, reasons(sync.counts.reasons)
     base = ingestion.base.arn
     before: Resource | None = None
 
-    def work(transaction: Transaction) -> Resource:
+    def work(transaction: Transaction) -> Resource | None:
         nonlocal before
         now = job.tools.clock.now()
         before = transaction.get(job.arn)
         if before is None:
             raise JobFailed("The job was deleted.")
+        if before.status == STOPPING:
+            return None
         publish(transaction, base, version, sync.settled, microseconds(now))
         if not job.done(RETIRED):
             release(transaction, job, base)
@@ -145,8 +156,9 @@ async def published(job: Job, ingestion: Ingestion, sync: Progress, version: Ver
         return made
 
     after = await job.write(work)
-    if before is not None:
+    if before is not None and after is not None:
         announce(before, after)
+    return after
 
 
 async def leave(job: Job, body: IngestionJob) -> None:
