@@ -7,9 +7,9 @@ With `--shards` instead: so many knowledge bases, synced at once by one, two and
 model that costs this machine next to nothing (a stub): what more workers bring where the model is elsewhere.
 
 A server of its own, a bucket of text files of 40 to 60 words, a knowledge base with the packaged small model. The bare model
-is the same engine in a process alone with as many threads, asked for the same texts 64 at a time. Two syncs: of the first
-half while nobody calls, which is held against the bare model (measured before and after it, the mean of both), and of the
-second half while others call. Prints documents a second and CPU milliseconds a document of all, the largest resident memory
+is the same engine in a process alone with as many threads, asked for the same texts 64 at a time. Two syncs: of all while
+nobody calls, which is held against the bare model (measured before and after it, the mean of both), and of half as many
+more while others call. Prints documents a second and CPU milliseconds a document of all, the largest resident memory
 of the job's worker, and the latency of a control-plane call, of a chat by the sample model and of a question's embedding
 before the second sync and while it runs.
 """
@@ -148,26 +148,26 @@ def main() -> None:
     if given.shards:
         shards(given.shards, given.documents)
         return
-    texts = texts_of(given.documents, 40, 60)
-    half = len(texts) // 2
+    texts = texts_of(given.documents * 3 // 2, 40, 60)
+    quietly = given.documents
     with tempfile.TemporaryDirectory() as scratch, Running(Path(scratch) / "home") as server:
         assert server.process is not None
         known = knowledge(server, "bench", config=vector(ARN + given.model))
         threads = os.cpu_count() or 1
         before = bare(texts[:BARE], threads, Path(scratch))
-        fill(known, texts[:half], 0)
-        quiet = Synced(known, server.process.pid, half)
+        fill(known, texts[:quietly])
+        quiet = Synced(known, server.process.pid, quietly)
         after = bare(texts[:BARE], threads, Path(scratch))
         alone = (before[0] + after[0]) / 2
         print(f"bare model {alone:.0f} documents/s, {(before[1] + after[1]) / 2:.2f} CPU ms each")
         print(f"sync, nobody calls: {quiet.told}, {quiet.rate / alone:.2f} of the bare model")
-        fill(known, texts[half:], half)
+        fill(known, texts[quietly:], quietly)
         calls = callers(server)
         callers_before = {name: Caller(call) for name, call in calls.items()}
         time.sleep(CALM_S)
         calm = {name: each.stop() for name, each in callers_before.items()}
         busy = {name: Caller(call) for name, call in calls.items()}
-        print(f"sync, others call: {Synced(known, server.process.pid, len(texts) - half).told}")
+        print(f"sync, others call: {Synced(known, server.process.pid, len(texts) - quietly).told}")
         for name, each in busy.items():
             print(f"{name}: {calm[name]} ms; during the sync {each.stop()} ms")
 

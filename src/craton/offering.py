@@ -133,6 +133,20 @@ def function_urls(app: App, report: Callable[[BaseException], None]) -> Callable
     return door
 
 
+def objects_door(app: App, report: Callable[[BaseException], None]) -> Callable[[], Door]:
+    """Many small objects in one answer, which jobs ask for."""
+
+    @cache
+    def door() -> Door:
+        from craton.front.own_door import OwnDoor, own_operation
+        from craton.services.s3 import together
+
+        operation, kind = own_operation("GetObjects", "/craton/objects"), b"application/vnd.msgpack"
+        return OwnDoor(app, operation, together.small_objects, report, largest=together.MOST_BODY, kind=kind)
+
+    return door
+
+
 def s3_way(pipeline: Pipeline, vault: Vault) -> S3Way:
     """The way to S3, which is loaded when it is first asked."""
     app, report = pipeline.app, pipeline.report

@@ -78,6 +78,7 @@ from craton.offering import (
     at_root,
     function_urls,
     json_doors,
+    objects_door,
     operation_rows,
     other_doors,
     query_doors,
@@ -175,7 +176,7 @@ class Worker:
         self.vault.uses.verifiers += VERIFIERS
         rooted = Rooted({**query_doors(app, report), **json_doors(app, report), **other_doors(app, report)}, pipeline)
         self.doors = Doors(app, pipeline, vendors, self.more_doors(settings), rooted, s3_way(pipeline, self.vault))
-        self.doors.functions = function_urls(app, report)
+        self.doors.functions, self.doors.objects = function_urls(app, report), objects_door(app, report)
         self.doors.metrics = measuring.prometheus_door(app, self.meter, control, report)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:

@@ -1,8 +1,8 @@
 """Craton's own paths beside the AWS operations: `/health`, `/craton/operations` and the like, the vendors' doors.
 
 `/health`, and a HEAD for the root of a door, are open to everybody; `/craton/operations` and `/craton/targets` to the
-machine itself, else it needs a signature, as does `/metrics`; `/craton/explain` always needs one, `/craton/documents` a
-link that GetDocumentContent gave; `/craton/reset` exists only on an
+machine itself, else it needs a signature, as does `/metrics`; `/craton/explain` and `/craton/objects` always need one,
+`/craton/documents` a link that GetDocumentContent gave; `/craton/reset` exists only on an
 ephemeral server and only for the machine itself (DESIGN, part 7).
 """
 
@@ -70,11 +70,13 @@ class Doors:
             ("GET", "/craton/operations"): self.operations,
             ("GET", "/craton/targets"): self.targets,
         }
-        # Open to every address, since it asks for a signature itself.
+        # Open to every address, since these ask for a signature themselves.
         self.open["POST", "/craton/explain"] = self.explain
+        self.open["POST", "/craton/objects"] = self.show_objects
         self.open["GET", "/craton/documents"] = self.document
         self.metrics: Callable[[], Door] | None = None
         self.functions: Callable[[], Door] | None = None
+        self.objects: Callable[[], Door] | None = None
         self.open["GET", "/metrics"] = self.show_metrics
         self.rooted = rooted
         if rooted is not None:
@@ -124,9 +126,14 @@ class Doors:
         await http.answer(send, 200, [JSON], msgspec.json.encode({"targets": everybodys}))
 
     async def explain(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
-        from craton.front.explain_door import ExplainDoor  # most servers are never asked
+        from craton.front.explain_door import EXPLAIN, explain  # most servers are never asked
+        from craton.front.own_door import OwnDoor
 
-        await ExplainDoor(self.app, self.pipeline.report)(scope, receive, send)
+        await OwnDoor(self.app, EXPLAIN, explain, self.pipeline.report)(scope, receive, send)
+
+    async def show_objects(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
+        """Always signed, which its door sees to."""
+        await (self.pipeline if self.objects is None else self.objects())(scope, receive, send)
 
     async def document(self, scope: dict[str, Any], receive: http.Receive, send: http.Send) -> None:
         """Open to whoever has a link of GetDocumentContent's."""

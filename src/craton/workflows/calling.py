@@ -12,12 +12,16 @@ from datetime import datetime
 from functools import lru_cache
 from urllib.parse import quote
 
+import msgspec
+
 from craton.aws.wire.sign import Keys, Signer
 from craton.models.providers.transport import Address, Transport, parse_address
 from craton.workflows.tools import Answer, JobCredentials
 
 _JSON = ((b"content-type", b"application/json"), (b"accept", b"application/json"))
 _AGENT = (b"user-agent", b"craton-jobs")
+_TOGETHER, _GOOD = b"/craton/objects", 200
+_several = msgspec.msgpack.Decoder(list[tuple[str, bytes] | None]).decode
 _NOTHING = hashlib.sha256(b"").hexdigest().encode()
 
 
@@ -34,24 +38,27 @@ class _Gateway:
         self._credentials = credentials
         self._now = now
         self._keys: Keys | None = None
-        self._signer: Signer | None = None
+        self._signers: dict[str, Signer] = {}
 
-    async def _post(self, path: bytes, body: bytes, headers: Sequence[tuple[bytes, bytes]], timeout_s: float) -> Answer:
+    async def _post(
+        self, path: bytes, body: bytes, headers: Sequence[tuple[bytes, bytes]], timeout_s: float, service: str = ""
+    ) -> Answer:
         sent = (*_JSON, *headers)
-        signer = await self._current()
+        signer = await self._current(service or self.service)
         signed = signer.sign(b"POST", self._address.prefix + path, body, self._now(), headers=sent)
         deadline = asyncio.get_running_loop().time() + timeout_s
         whole = await self._transport.fetch(b"POST", path, (*sent, _AGENT, *signed), body, deadline=deadline)
         return whole.status, whole.headers, whole.body
 
-    async def _current(self) -> Signer:
+    async def _current(self, service: str) -> Signer:
         keys = await self._credentials.fresh()
-        if self._signer is None or keys is not self._keys:
-            self._keys = keys
-            self._signer = Signer(
-                keys, service=self.service, region=self._credentials.region, authority=self._address.authority
-            )
-        return self._signer
+        if keys is not self._keys:
+            self._keys, self._signers = keys, {}
+        signer = self._signers.get(service)
+        if signer is None:
+            region, authority = self._credentials.region, self._address.authority
+            signer = self._signers[service] = Signer(keys, service=service, region=region, authority=authority)
+        return signer
 
 
 class GatewayModels(_Gateway):
@@ -98,13 +105,20 @@ class GatewayObjects(_Gateway):
     ) -> Answer:
         path = f"/{quote(bucket, safe='')}/{quote(key, safe='/-_.~')}".encode()
         sent = (*headers, (b"x-amz-content-sha256", _NOTHING))
-        signer = await self._current()
+        signer = await self._current(self.service)
         signed = signer.sign(b"GET", self._address.prefix + path, b"", self._now(), headers=sent)
         deadline = asyncio.get_running_loop().time() + timeout_s
         whole = await self._transport.fetch(
             b"GET", path, (*sent, _AGENT, *signed), deadline=deadline, limit=limit
         )  # fmt: skip
         return whole.status, whole.headers, whole.body
+
+    async def small(
+        self, bucket: str, owner: str, wanted: Sequence[tuple[str, str]], *, timeout_s: float = 120.0
+    ) -> list[tuple[str, bytes] | None]:
+        body = msgspec.json.encode({"bucket": bucket, "owner": owner, "objects": wanted})
+        status, _, found = await self._post(_TOGETHER, body, (), timeout_s, "bedrock")
+        return _several(found) if status == _GOOD else [None] * len(wanted)
 
 
 @lru_cache(maxsize=256)

@@ -80,6 +80,15 @@ class ObjectReader(Protocol):
         """GetObject; errors are statuses."""
         ...
 
+    async def small(
+        self, bucket: str, owner: str, wanted: Sequence[tuple[str, str]], *, timeout_s: float = 120.0
+    ) -> list[tuple[str, bytes] | None]:
+        """ETags and bytes of small objects in one answer, each in the state of the ETag that was asked for; "" for any.
+
+        None for what cannot be had so: GetObject tells why. At most 64; `owner` "" is whoever it is.
+        """
+        ...
+
 
 class Tools(Protocol):
     """What a job is done with."""

@@ -78,7 +78,7 @@ class Tools:
         if name == "models":
             return lambda role: Around(found(role), self._fate, {}, {"invoke": "answered"})
         if name == "objects":
-            return lambda role: Around(found(role), self._fate, {"get": "read"}, {})
+            return lambda role: Around(found(role), self._fate, {"get": "read", "small": "read"}, {})
         return found
 
 

@@ -19,6 +19,9 @@ class DeferredVectors:
     def __init__(self, opened: Callable[[], Vectors]) -> None:
         self._opened = opened
 
+    async def prepare(self) -> None:
+        await self._vectors.prepare()
+
     async def draft(self, index: str, shape: Shape, visible: Version | None) -> Draft:
         return await self._vectors.draft(index, shape, visible)
 

@@ -72,6 +72,9 @@ class LanceVectors:
         self._shelves: OrderedDict[tuple[str, int], LanceShelf] = OrderedDict()
         self._answers = Answers(_ANSWERS)
 
+    async def prepare(self) -> None:
+        await asyncio.to_thread(_loaded)
+
     async def draft(self, index: str, shape: Shape, visible: Version | None) -> LanceDraft:
         fresh = visible is None or visible.shape != shape
         with faults():

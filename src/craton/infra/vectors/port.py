@@ -226,6 +226,10 @@ class Shelf(Protocol):
 class Vectors(Protocol):
     """The indices of all knowledge bases. Indices' names are letters, digits and hyphens."""
 
+    async def prepare(self) -> None:
+        """Load what the other methods need, which takes seconds of one core the first time: beside other work."""
+        ...
+
     async def draft(self, index: str, shape: Shape, visible: Version | None) -> Draft:
         """Begin the next version, from the visible one or (None, or of another shape) from nothing."""
         ...

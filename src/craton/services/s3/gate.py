@@ -77,14 +77,20 @@ async def opened(
     if expected_owner is not None and expected_owner != row.account:
         raise access_denied()
     found = Opened(row, row.read(Bucket), seen)
-    asked = _Keys(given, row.account)
-    refused = _judge(call, found, action, key, asked)
-    if seen is not None and asked.wants_tags:
-        asked.update({EXISTING_TAG + name.lower(): value for name, value in seen.detail.tags.items()})
-        refused = _judge(call, found, action, key, asked)
+    refused = refusal(call, found, action, key, given)
     if refused is not None:
         raise refused
     return found
+
+
+def refusal(call: Call, found: Opened, action: str, key: str | None, given: Keys) -> Fault | None:
+    """Why the caller may not do the action; None: it may. Policies may ask for the tags of the object that was seen."""
+    asked = _Keys(given, found.owner)
+    refused = _judge(call, found, action, key, asked)
+    if found.seen is not None and asked.wants_tags:
+        asked.update({EXISTING_TAG + name.lower(): value for name, value in found.seen.detail.tags.items()})
+        refused = _judge(call, found, action, key, asked)
+    return refused
 
 
 def find(store: Reader, bucket: str) -> Resource:

@@ -15,12 +15,15 @@ from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutErr
 
 from craton.models.providers.transport import TransportError
 from craton.workflows.batch.files import JobRefused, code_of, refused
+from craton.workflows.ingest.gathering import Gathering
 from craton.workflows.ingest.sources import Place
 from craton.workflows.tools import ObjectReader
 
 TRIES = 5
 SEATS = 4
 """Objects that are read at once from the gateway, which is near: more would only make others wait there."""
+SMALL = 8192
+"""Bytes up to which an object can be had with others in one request (`services.s3.together`)."""
 _CHANGED = frozenset({"412", "PreconditionFailed"})
 _GONE = frozenset({"404", "NoSuchKey", "NotFound"})
 _GOOD = 200
@@ -62,6 +65,7 @@ class Buckets:
         self._client = client
         self._role = role
         self._reader = reader
+        self._gathering = Gathering(reader) if reader is not None else None
         self._seats = asyncio.Semaphore(SEATS)
 
     async def listed(self, place: Place) -> AsyncGenerator[list[Object]]:
@@ -76,12 +80,17 @@ class Buckets:
                 more["ContinuationToken"] = page["NextContinuationToken"]
 
     async def read(
-        self, bucket: str, key: str, owner: str = "", *, most: int, etag: str = ""
+        self, bucket: str, key: str, owner: str = "", *, most: int, listed: Object | None = None
     ) -> tuple[Object, bytes] | None:
-        """An object as it is now, if it is there: read in the state `etag` first, then in newer ones.
+        """An object as it is now, if it is there: read in the state that was listed first, then in newer ones.
 
         Raises TooLarge, Restless, Withheld, JobRefused.
         """
+        etag = listed.etag if listed is not None else ""
+        if self._gathering is not None and listed is not None and listed.size <= min(SMALL, most):
+            held = await self._gathering.read(bucket, owner, key, etag)
+            if held is not None:
+                return listed, held[1]
         quick = await self._quickly(bucket, key, owner, most, etag) if self._reader is not None else None
         if quick is not None:
             return quick

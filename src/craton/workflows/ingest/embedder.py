@@ -82,6 +82,7 @@ class Embedder:
         while self._queue and (not self._tasks or self._is_worth_another()):
             batch = [self._queue.popleft() for _ in range(min(self._embedding.per_call, len(self._queue)))]
             task = asyncio.create_task(self._work(batch))
+            self._writing.prepare()
             self._tasks.add(task)
             task.add_done_callback(self._ended)
 

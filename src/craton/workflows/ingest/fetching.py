@@ -42,13 +42,13 @@ class Fetching:
     async def listed(self, identifier: str, file: Object, beside: Object | None, tag_mark: str, turn: int) -> Material:
         """A document of the source as it was listed, or in a newer state. Raises Unfetched."""
         sidecar = await self.sidecar(identifier, beside)
-        state, data = await self._object(identifier, self._owner, file.etag)
+        state, data = await self._object(identifier, self._owner, file)
         return self._material(identifier, data, sidecar, turn, mark=state.mark, tag_mark=tag_mark)
 
     async def sidecar(self, identifier: str, beside: Object | None) -> Sidecar:
         """A document's metadata, with its effective access list; `beside` is its metadata file. Raises Unfetched."""
         bucket, _ = split(identifier)
-        found = await self._tags(bucket, beside.key, self._owner, beside.etag) if beside is not None else None
+        found = await self._tags(bucket, beside.key, self._owner, beside) if beside is not None else None
         return self._guarded(identifier, found or Sidecar())
 
     async def asked(self, document: Document) -> Material:
@@ -97,19 +97,19 @@ class Fetching:
             identifier
         )
 
-    async def _tags(self, bucket: str, key: str, owner: str, etag: str = "") -> Sidecar | None:
+    async def _tags(self, bucket: str, key: str, owner: str, listed: Object | None = None) -> Sidecar | None:
         try:
-            there = await self._it.buckets.read(bucket, key, owner, most=MAX_SIDECAR_BYTES, etag=etag)
+            there = await self._it.buckets.read(bucket, key, owner, most=MAX_SIDECAR_BYTES, listed=listed)
             return read_sidecar(there[1]) if there is not None else None
         except TooLarge:
             raise Unfetched(LARGE_SIDECAR) from None
         except (BadMetadata, Restless, Withheld) as error:
             raise Unfetched(str(error) or RESTLESS) from None
 
-    async def _object(self, uri: str, owner: str, etag: str = "") -> tuple[Object, bytes]:
+    async def _object(self, uri: str, owner: str, listed: Object | None = None) -> tuple[Object, bytes]:
         bucket, key = split(uri)
         try:
-            there = await self._it.buckets.read(bucket, key, owner, most=self._most, etag=etag)
+            there = await self._it.buckets.read(bucket, key, owner, most=self._most, listed=listed)
         except TooLarge:
             raise Unfetched(TOO_LARGE.format(most=self._most)) from None
         except (Restless, Withheld) as error:

@@ -37,11 +37,17 @@ class Writing:
         self._visible = visible
         self._kind = kind
         self._dimensions = visible.shape.dimensions if visible is not None else dimensions
+        self._preparing: asyncio.Task[None] | None = None
         self._draft: Draft | None = None
         self._waiting: list[Entry] = []
         self._replaced: set[str] = set()
         self._written: set[str] = set()
         self._turn = asyncio.Lock()
+
+    def prepare(self) -> None:
+        """Have the store loaded in the background: there will be something to write."""
+        if self._preparing is None:
+            self._preparing = asyncio.create_task(self._vectors.prepare())
 
     def check(self, dimensions: int) -> None:
         """Hold a vector's dimensions against the index's; the first vector decides. Raises JobFailed."""
@@ -107,6 +113,8 @@ class Writing:
 
     async def abandon(self) -> None:
         """Nothing of it is kept; not an error where nothing was begun."""
+        if self._preparing is not None:
+            await asyncio.gather(self._preparing, return_exceptions=True)
         async with self._turn:
             draft, self._draft = self._draft, None
             if draft is not None:
@@ -128,5 +136,7 @@ class Writing:
     async def _begun(self) -> Draft:
         if self._draft is None:
             assert self._dimensions is not None  # noqa: S101 - a vector came first, or a version
+            if self._preparing is not None:
+                await self._preparing
             self._draft = await self._vectors.draft(self._name, Shape(self._dimensions, self._kind), self._visible)
         return self._draft
