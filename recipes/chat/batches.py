@@ -75,20 +75,27 @@ def pack(rows: list[Row]) -> Batch:
 
 
 def stream(
-    tokenizer: Tokenizer, draw: Draw, phase: str, tokens: int, need: Mapping[str, float] | None = None
+    tokenizer: Tokenizer, draw: Draw, phase: str, tokens: int, need: Mapping[str, float] | None = None, size: int = POOL
 ) -> Iterator[Batch]:
-    """Batches of about `tokens` tokens without end; rows of like length together, so little is padding.
-
-    `need` is read anew for each pool: how much more (or less) than its share of the mix each maker is drawn.
-    """
+    """Batches without end; `need` is read anew for each pool."""
     while True:
-        rows = encode(tokenizer, [mix.one(draw, phase, need) for _ in range(POOL)], draw)
-        rows.sort(key=lambda row: len(row.ids))
-        groups: list[list[Row]] = [[]]
-        for row in rows:
-            if groups[-1] and (len(groups[-1]) + 1) * len(row.ids) > tokens:
-                groups.append([])
-            groups[-1].append(row)
-        draw.random.shuffle(groups)
-        for group in groups:
-            yield pack(group)
+        yield from pool(tokenizer, draw, phase, tokens, need, size)
+
+
+def pool(
+    tokenizer: Tokenizer, draw: Draw, phase: str, tokens: int, need: Mapping[str, float] | None, size: int
+) -> Iterator[Batch]:
+    """Batches of about `tokens` tokens out of `size` conversations; rows of like length together, so little is padding.
+
+    `need` is how much more (or less) than its share of the mix each maker is drawn.
+    """
+    rows = encode(tokenizer, [mix.one(draw, phase, need) for _ in range(size)], draw)
+    rows.sort(key=lambda row: len(row.ids))
+    groups: list[list[Row]] = [[]]
+    for row in rows:
+        if groups[-1] and (len(groups[-1]) + 1) * len(row.ids) > tokens:
+            groups.append([])
+        groups[-1].append(row)
+    draw.random.shuffle(groups)
+    for group in groups:
+        yield pack(group)

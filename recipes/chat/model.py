@@ -76,7 +76,7 @@ class Decoder(nn.Module):
         """Token ids and positions, (batch, time), to normed hidden states (batch, time, dim)."""
         x = functional.embedding(ids, self.embedding)
         half = self.shape.head // 2
-        rates = self.shape.theta ** (-torch.arange(half, dtype=torch.float32) / half)
+        rates = self.shape.theta ** (-torch.arange(half, dtype=torch.float32, device=ids.device) / half)
         angles = positions[:, None, :, None].float() * rates
         angles = torch.cat((angles, angles), dim=-1)
         cos, sin = angles.cos(), angles.sin()

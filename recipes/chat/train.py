@@ -1,6 +1,7 @@
 """Training: `python -m recipes.chat.train --out DIR --minutes M`. Resumes by itself from DIR/checkpoint.pt.
 
-Minutes are those of the processor, so a run on a shared machine learns as much as one that is alone.
+Minutes are those of the processor, so a run on a shared machine learns as much as one that is alone; on another device
+(`--device cuda`, with `--makers` processes that write the text) they are the clock's.
 This file owns the optimisers, the schedule, checkpoints and the log. It must not know tasks or text.
 """
 
@@ -11,6 +12,7 @@ import json
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from torch import Tensor
 from recipes.chat import batches, need, tokenizer
 from recipes.chat.draw import Draw
 from recipes.chat.grow import deepened
+from recipes.chat.makers import made, write_need
 from recipes.chat.model import Decoder, Shape, shape_record
 from recipes.chat.muon import Muon
 
@@ -29,6 +32,7 @@ RATE_MATRICES, RATE_REST = 0.02, 0.004
 MICRO_TOKENS = 2048
 AVERAGE = 0.98
 SAVE_EVERY_S = 120.0
+NEED = "need.json"
 
 
 @dataclass(slots=True)
@@ -50,9 +54,9 @@ class Run:
     begun: dict[str, float] = field(default_factory=dict)
 
 
-def start(shape: Shape, seed: int) -> Run:
+def start(shape: Shape, seed: int, device: str = "cpu") -> Run:
     torch.manual_seed(seed)
-    model = Decoder(shape)
+    model = Decoder(shape).to(device)
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and name != "embedding"]
     others = [p for name, p in model.named_parameters() if p.ndim == 1 or name == "embedding"]
     rest = torch.optim.AdamW(others, lr=RATE_REST, betas=(0.9, 0.97), weight_decay=0.0, fused=True)
@@ -70,8 +74,11 @@ def step(run: Run, source: Iterator[batches.Batch], micro: int, scale: float) ->
     """One update from `micro` batches; returns the weighted mean of the loss."""
     parts = [next(source) for _ in range(micro)]
     total, loss_sum = sum(float(part.weights.sum()) for part in parts), 0.0
+    device = run.model.embedding.device
     for part in parts:
-        loss = run.model.loss(part.ids, part.positions, part.weights) / total
+        ids, positions, weights = (one.to(device) for one in (part.ids, part.positions, part.weights))
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu"):
+            loss = run.model.loss(ids, positions, weights) / total
         loss.backward()
         loss_sum += float(loss.detach())
         run.tokens += part.ids.numel()
@@ -106,10 +113,10 @@ def save(run: Run, path: Path) -> None:
     path.with_suffix(".tmp").replace(path)
 
 
-def resumed(path: Path, seed: int) -> Run:
-    """A run as its checkpoint left it, about to begin its next leg."""
-    state = torch.load(path, weights_only=True)
-    run = start(Shape(**state.get("shape", {"vocabulary": len(state["average"]["embedding"])})), seed)
+def resumed(path: Path, seed: int, device: str = "cpu") -> Run:
+    """A run as its checkpoint left it, about to begin its next leg, on whichever device."""
+    state = torch.load(path, weights_only=True, map_location=device)
+    run = start(Shape(**state.get("shape", {"vocabulary": len(state["average"]["embedding"])})), seed, device)
     run.need, run.begun = state.get("need", {}), state.get("begun", {})
     run.model.load_state_dict(state["model"])
     run.average = state["average"]
@@ -121,16 +128,16 @@ def resumed(path: Path, seed: int) -> Run:
     return run
 
 
-def continued(path: Path, layers: int, seed: int) -> Run:
+def continued(path: Path, layers: int, seed: int, device: str = "cpu") -> Run:
     """A new run that begins with the averaged weights of another one, made deeper where `layers` asks for it.
 
     What the other run read is counted on, so that the card tells the whole of it; steps begin anew, and so does the warm-up.
     """
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location=device)
     shape, weights = deepened(
         Shape(**state.get("shape", {"vocabulary": len(state["average"]["embedding"])})), state["average"], layers
     )
-    run = start(shape, seed)
+    run = start(shape, seed, device)
     run.model.load_state_dict(weights)
     run.average = {name: tensor.clone() for name, tensor in weights.items()}
     run.tokens, run.learned, run.begun = state["counts"]["tokens"], state["counts"]["learned"], state["counts"]
@@ -140,37 +147,51 @@ def continued(path: Path, layers: int, seed: int) -> Run:
 def train(run: Run, vocabulary: Tokenizer, out: Path, options: argparse.Namespace) -> None:
     """Until the budget is spent or SIGTERM comes; either way a checkpoint is left. A resumed run draws from a fresh seed, so that it sees no conversation twice."""
     draw, budget_s = Draw(f"{options.seed}-{run.leg}"), options.minutes * 60
-    source: Iterator[batches.Batch] = iter(())
-    phase = ""
+    clock = time.process_time if options.device == "cpu" else time.monotonic
     last_save = began = time.monotonic()
-    before, cpu_before = run.seconds, run.cpu_s - time.process_time()
+    before, cpu_before = run.seconds, run.cpu_s - clock()
     next_measure = run.cpu_s + (0 if not run.need else options.measure * 60)
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
     while run.cpu_s < budget_s and not stopped:
-        wanted = "copy" if run.steps < options.copy_steps else "full"
-        if wanted == "full" and run.cpu_s >= next_measure:
-            measure(run, vocabulary, draw, out)
-            next_measure = run.cpu_s + options.measure * 60
-        if wanted != phase:
-            phase, source = wanted, batches.stream(vocabulary, draw, wanted, MICRO_TOKENS, run.need)
-        run.losses.append(step(run, source, options.micro, rate(run, budget_s, options)))
-        run.seconds = before + time.monotonic() - began
-        run.cpu_s = cpu_before + time.process_time()
-        if run.steps % 25 == 0:
-            note(run, out, phase)
-        if time.monotonic() - last_save > SAVE_EVERY_S:
-            save(run, out / "checkpoint.pt")
-            last_save = time.monotonic()
+        phase = "copy" if run.steps < options.copy_steps else "full"
+        with batches_of(run, vocabulary, out, options, draw, phase) as source:
+            while run.cpu_s < budget_s and not stopped and (phase == "full" or run.steps < options.copy_steps):
+                if phase == "full" and run.cpu_s >= next_measure:
+                    measure(run, vocabulary, draw, out)
+                    next_measure = run.cpu_s + options.measure * 60
+                run.losses.append(step(run, source, options.micro, rate(run, budget_s, options)))
+                run.seconds = before + time.monotonic() - began
+                run.cpu_s = cpu_before + clock()
+                if run.steps % 25 == 0:
+                    note(run, out, phase)
+                if time.monotonic() - last_save > SAVE_EVERY_S:
+                    save(run, out / "checkpoint.pt")
+                    last_save = time.monotonic()
     save(run, out / "checkpoint.pt")
+
+
+@contextmanager
+def batches_of(
+    run: Run, vocabulary: Tokenizer, out: Path, options: argparse.Namespace, draw: Draw, phase: str
+) -> Iterator[Iterator[batches.Batch]]:
+    """What is learned from in a phase, made here or by processes beside."""
+    if not options.makers:
+        yield batches.stream(vocabulary, draw, phase, options.tokens, run.need, options.pool)
+        return
+    seed = f"{options.seed}-{run.leg}"
+    write_need(out / NEED, run.need)
+    with made(options.makers, out / "tokenizer.json", seed, phase, options.tokens, options.pool, out / NEED) as source:
+        yield source
 
 
 def measure(run: Run, vocabulary: Tokenizer, draw: Draw, out: Path) -> None:
     """Draw what the averaged weights get wrong more often from now on; the log tells the share of errors."""
-    model = Decoder(run.model.shape)
+    model = Decoder(run.model.shape).to(run.model.embedding.device)
     model.load_state_dict(run.average)
     errors = need.errors(model, vocabulary, draw)
     run.need.update(need.weights(errors))
+    write_need(out / NEED, run.need)
     with (out / "log.jsonl").open("a") as log:
         log.write(json.dumps({"step": run.steps, "errors": errors}) + "\n")
 
@@ -191,7 +212,11 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--micro", type=int, default=3, help=f"batches of {MICRO_TOKENS} tokens to a step")
+    parser.add_argument("--device", default="cpu", help="cpu, or where torch computes: cuda (in bfloat16)")
+    parser.add_argument("--makers", type=int, default=0, help="processes that write the text; 0: this one")
+    parser.add_argument("--micro", type=int, default=3, help="batches to a step")
+    parser.add_argument("--tokens", type=int, default=MICRO_TOKENS, help="tokens of a batch")
+    parser.add_argument("--pool", type=int, default=batches.POOL, help="conversations that are sorted into batches")
     parser.add_argument("--copy-steps", type=int, default=300, help="steps of copying before the whole mix")
     parser.add_argument(
         "--rate", type=float, default=1.0, help="factor of the learning rates; less for a run that continues another"
@@ -213,11 +238,11 @@ def main() -> None:
         (Tokenizer.from_file(str(source)) if source else tokenizer.learn()).save(str(vocabulary_file))
     vocabulary = Tokenizer.from_file(str(vocabulary_file))
     if checkpoint.exists():
-        run = resumed(checkpoint, chosen.seed)
+        run = resumed(checkpoint, chosen.seed, chosen.device)
     elif chosen.begin:
-        run = continued(chosen.begin, chosen.layers, chosen.seed)
+        run = continued(chosen.begin, chosen.layers, chosen.seed, chosen.device)
     else:
-        run = start(Shape(vocabulary=vocabulary.get_vocab_size()), chosen.seed)
+        run = start(Shape(vocabulary=vocabulary.get_vocab_size()), chosen.seed, chosen.device)
     train(run, vocabulary, chosen.out, chosen)
 
 

@@ -18,8 +18,8 @@ def in_torch(model: Decoder, vocabulary: Tokenizer, chats: Sequence[Chat]) -> li
     for chat in chats:
         before = vocabulary.encode(prompt(chat)).ids
         wanted = vocabulary.encode(chat.answer + END).ids
-        ids = torch.tensor([before + wanted])
-        positions = torch.arange(ids.shape[1])[None]
+        ids = torch.tensor([before + wanted], device=model.embedding.device)
+        positions = torch.arange(ids.shape[1], device=ids.device)[None]
         states = model.forward(ids[:, :-1], positions[:, :-1])[0, len(before) - 1 :]
         verdicts.append((states @ model.embedding.T).argmax(-1).tolist() == wanted)
     return verdicts

@@ -199,6 +199,26 @@ def yes_no(d: Draw) -> Chat:
     return dressed(d, "yes-no", passage(d, told), exchanges)
 
 
+def checked(d: Draw) -> Chat:
+    """Statements word for word as they are told, or with another value in its place: comparing, before phrasing hides it."""
+    cast = worlds.things(d, d.any((1, 1, 2)), d.any((1, 2)))
+    rows = []
+    for one in cast:
+        for attribute, value in one.has.items():
+            sentence = worlds.tell(d, attribute, one.name, value)
+            if value in sentence:
+                rows.append((sentence, value, attribute.key))
+    if not rows:
+        return checked(d)
+    exchanges: list[tuple[str, str]] = []
+    for _ in range(d.number(2, 6)):
+        sentence, value, key = d.any(rows)
+        claimed = value if d.chance(0.5) else worlds.value_of(d, key)
+        asked = d.phrase(IS_IT, s=sentence.replace(value, claimed)[:-1])
+        exchanges.append((asked, "Yes." if claimed == value else "No."))
+    return dressed(d, "yes-no", passage(d, [sentence for sentence, _, _ in rows]), exchanges)
+
+
 def summary(d: Draw) -> Chat:
     """A summary is the first sentence: the honest best of a model this small."""
     if d.chance(0.5):
