@@ -111,7 +111,7 @@ class Painter(Stage):
         self.unet = parts.unet()
         self.text = Text()
         if start is not None:
-            self.text.load_state_dict(torch.load(start, weights_only=True)["average"])
+            self.text.load_state_dict(_opened(start)["average"])
         self.scheduler = parts.scheduler()
 
     def loss(self, rng: random.Random) -> torch.Tensor:
@@ -166,7 +166,7 @@ def train(stage: Stage, folder: Path, name: str, steps: int, crew: Crew) -> None
     kept = folder / f"{name}.pt"
     first, average = 0, {key: value.clone() for key, value in stage.state_dict().items()}
     if kept.is_file():
-        state = torch.load(kept, weights_only=True)
+        state = _opened(kept)
         stage.load_state_dict(state["weights"])
         optimizer.load_state_dict(state["optimizer"])
         first, average = state["step"], state["average"]
@@ -218,6 +218,12 @@ def _follow(average: dict[str, torch.Tensor], stage: Stage, share: float) -> Non
             average[key].lerp_(value, 1 - share)
 
 
+def _opened(path: Path) -> dict[str, Any]:
+    """A checkpoint, on the device of this run."""
+    state: dict[str, Any] = torch.load(path, weights_only=True, map_location=torch.get_default_device())
+    return state
+
+
 def _keep(path: Path, state: dict[str, Any]) -> None:
     torch.save(state, path.with_suffix(".new"))
     path.with_suffix(".new").replace(path)
@@ -246,12 +252,15 @@ def main() -> None:
     parser.add_argument("stage", choices=tuple(STEPS))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--device", default="cpu", help="cpu, or where torch computes: cuda")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, help="pictures a step and process")
     parser.add_argument("--crew", type=int, default=1, help="processes that train together")
     parser.add_argument("--place", type=int, default=0, help="which of them this one is")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
+    torch.set_default_device(asked.device)  # everything is made there: the pictures, too
+    torch.set_float32_matmul_precision("high")
     asked.out.mkdir(parents=True, exist_ok=True)
     stage = stage_of(asked.stage, asked.out)
     stage.batch = asked.batch or stage.batch
