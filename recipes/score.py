@@ -31,12 +31,23 @@ def image(directory: Path) -> Mapping[str, float]:
     return {name: value for name, value in score.scores(directory).items() if "ms" not in name.split()}
 
 
-MODELS: dict[str, Scores] = {"chat-mini-v1": chat.scores, "chat-mini-v2": chat.scores, "image-mini-v2": image}
+def embedding(directory: Path) -> Mapping[str, float]:
+    """The embedding model, and the ranking that stands on it."""
+    from recipes import embedding as of  # few need what this loads
+
+    return of.scores(directory)
+
+
+MODELS: dict[str, Scores] = {
+    "chat-mini-v1": chat.scores, "chat-mini-v2": chat.scores, "image-mini-v2": image, "minilm-l6-v2": embedding,
+}  # fmt: skip
+BESIDE = frozenset({"minilm-l6-v2"})
+"""Models that a package of their own carries."""
 
 
 def packaged() -> list[str]:
-    """The models of the table that lie in the box."""
-    return [name for name in MODELS if (BOX / name).is_dir()]
+    """The models of the table that are there on every machine."""
+    return [name for name in MODELS if name in BESIDE or (BOX / name).is_dir()]
 
 
 def fallen(kept: Mapping[str, float], found: Mapping[str, float]) -> list[str]:
