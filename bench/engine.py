@@ -1,10 +1,10 @@
 """The engine's runtimes beside others on the same weights, in one run: prefill and decoding apart, at 1, 8, 32 requests.
 
-Owns a random Llama that it makes itself, the list of sides and the table. Each side is a process of its own
+Owns a random Llama that it makes itself (or, with `--box`, a chat model of the box), the list of sides and the table. Each side is a process of its own
 (bench/engines) that computes when it is asked; rounds are interleaved and medians reported, because machines are shared.
 Tokens per CPU-second stand first for the same reason: with one thread they are what an idle core does in a second.
 
-    python -m bench.engine [--rounds 5] [--threads 1] [--large] [--keep DIR] [--llama PYTHON] [--adapters] [--sides …]
+    python -m bench.engine [--rounds 5] [--threads 1] [--large | --box NAME] [--keep DIR] [--llama PYTHON] [--adapters] [--sides …]
 
 Needs the extra craton[local]; `--llama` names the interpreter of an environment with llama-cpp-python and gguf.
 """
@@ -15,12 +15,14 @@ import argparse
 import json
 import os
 import random
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -130,10 +132,23 @@ def make_model(directory: Path, *, large: bool) -> None:
     LlamaForCausalLM(shape).save_pretrained(directory)
 
 
-def prepare(home: Path, *, large: bool, llama: str | None, sides: list[str]) -> None:
+def take_model(name: str, directory: Path) -> None:
+    """A chat model of the box, its weights in single precision, which all sides can read."""
+    from transformers import AutoModelForCausalLM
+
+    box = Path(str(resources.files("craton.engine"))) / "box" / name
+    shutil.copytree(box, directory, ignore=shutil.ignore_patterns("*.onnx*", "genai_config.json", "craton.json"))
+    AutoModelForCausalLM.from_pretrained(box, dtype="float32").save_pretrained(directory)
+
+
+def prepare(home: Path, options: argparse.Namespace, sides: list[str]) -> None:
     """Whatever form of the weights is not there yet."""
+    llama: str | None = options.llama
     if not (home / "source").is_dir():
-        make_model(home / "source", large=large)
+        if options.box:
+            take_model(options.box, home / "source")
+        else:
+            make_model(home / "source", large=options.large)
     for name in {SIDES[side][1] for side in sides}:
         kind = name.partition("-")[2]
         if name.startswith("onnx") and not (home / name).is_dir():
@@ -155,9 +170,9 @@ def rows(found: dict[tuple[str, int], Samples]) -> Iterator[str]:
 
 
 def report(found: dict[tuple[str, int], Samples], options: Any) -> None:
-    size = "152M" if options.large else "15.5M"
+    size = options.box or ("152M parameters" if options.large else "15.5M parameters")
     print(
-        f"{size} parameters, prompt {PROMPT}, output {OUTPUT}, {options.threads} thread(s) of {os.cpu_count()} cores, "
+        f"{size}, prompt {PROMPT}, output {OUTPUT}, {options.threads} thread(s) of {os.cpu_count()} cores, "
         f"medians of {options.rounds} rounds; each at 1, 8, 32 requests together\n"
     )
     print("| side | decode, tokens/CPU-s | | | decode, tokens/s | | | prefill, tokens/CPU-s | | |")
@@ -218,6 +233,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", default="1")
     parser.add_argument("--large", action="store_true", help="152M parameters in place of 15.5M")
+    parser.add_argument("--box", metavar="NAME", help="a chat model of the box, such as chat-mini-v2")
     parser.add_argument("--keep", type=Path, help="directory for the models, reused when it is there")
     parser.add_argument("--llama", help="interpreter of an environment with llama-cpp-python")
     parser.add_argument("--adapters", action="store_true", help="measure LoRA adapters as well")
@@ -229,7 +245,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         home = options.keep or Path(scratch)
         home.mkdir(exist_ok=True)
-        prepare(home, large=options.large, llama=options.llama, sides=names)
+        prepare(home, options, names)
+        os.environ["BENCH_VOCABULARY"] = str(json.loads((home / "source" / "config.json").read_bytes())["vocab_size"])
         report(measure(home, options, names), options)
         if options.adapters:
             adapters(home, options.threads)
