@@ -33,6 +33,7 @@ REQUESTS = (1, 8, 32)
 SIDES: dict[str, tuple[str, str, str, bool]] = {
     "craton, ONNX Runtime int4": ("rows_side", "onnx-int4", "onnx", True),
     "craton, ONNX Runtime int8": ("rows_side", "onnx-int8", "onnx", True),
+    "craton, ONNX Runtime w8a8": ("rows_side", "onnx-w8a8", "onnx", True),
     "craton, ONNX Runtime fp32": ("rows_side", "onnx-fp32", "onnx", True),
     "craton, transformers fp32": ("rows_side", "source", "transformers", True),
     "transformers generate fp32": ("generate_side", "source", "float32", False),

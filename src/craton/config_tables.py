@@ -178,7 +178,7 @@ class ComputeTable(Table, frozen=True):
     adapters_max: Annotated[int, Meta(ge=1)] = 128
     adapter_rank_max: Literal[1, 8, 16, 32, 64, 128, 256, 320, 512] = 64
     # What becomes of imported weights (docs/model-import.md); "none": served as they are.
-    import_precision: Literal["auto", "none", "int4", "int8", "fp32"] = "auto"
+    import_precision: Literal["auto", "none", "int4", "int8", "w8a8", "fp32"] = "auto"
 
 
 class LimitsTable(Table, frozen=True):

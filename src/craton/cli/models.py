@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from craton.cli.running import Place
     from craton.models.catalog.local import Engine, LocalModel
 
-PRECISIONS = ("int4", "int8", "fp16", "fp32")
+PRECISIONS = ("int4", "int8", "w8a8", "fp16", "fp32")
 ENGINES = ("auto", "onnx", "transformers", "vllm")
 CARDS = ("MODEL_CARD.md", "README.md")
 _START_TIMEOUT_S = 180.0

@@ -23,7 +23,7 @@ from craton.engine.embeddings.package import package
 from craton.engine.embeddings.source import recognised
 from craton.engine.modeldir import ModelDirectory, describe, sha256
 
-PRECISIONS = ("int4", "int8", "fp16", "fp32")
+PRECISIONS = ("int4", "int8", "w8a8", "fp16", "fp32")
 # What the exporter imports, and the extra that brings it.
 NEEDED = ("torch", "transformers", "onnx", "onnx_ir", "safetensors")
 EXTRA = "craton[local]"
@@ -51,7 +51,10 @@ def convert(source: Path, target: Path, *, precision: str = "int4", model_id: st
     partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
     try:
         say("exporting")
-        _export(source, partial, precision)
+        _export(source, partial, "fp32" if precision == "w8a8" else precision)
+        if precision == "w8a8":
+            say("quantising")
+            _to_bytes(partial)
         for name in COPIED:
             if (source / name).is_file():
                 shutil.copyfile(source / name, partial / name)
@@ -114,6 +117,13 @@ def _run_exporter(source: Path, partial: Path, precision: str, more: list[str]) 
     # A traceback ends with its exception; progress bars and notes come on other lines.
     faults = [line for line in lines if "Error" in line or "error" in line]
     return (faults or lines or [f"the exporter ended with status {done.returncode}"])[-1][:500]
+
+
+def _to_bytes(partial: Path) -> None:
+    from craton.engine.w8a8 import rewrite
+
+    if not rewrite(partial):
+        raise ConversionFault("the exported graph has no matrices of weights that could be quantised")
 
 
 def _describe(partial: Path, model_id: str, precision: str) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from craton.engine import convert as conversion
+from craton.engine.backend import ModelSpec
 from craton.engine.convert import ConversionFault, convert
 from craton.engine.modeldir import describe, verify
+from craton.engine.opening import open_rows
 from craton.engine.tokenizer import Tokenizer
 from tests.integration.engine.engine_process import TINY
 
 
-def source_of(path: Path) -> Path:
+def source_of(path: Path, *, tied: bool = False) -> Path:
     """A random Llama with the test model's tokenizer and a template in its tokenizer's configuration."""
     import torch
     import transformers
@@ -22,6 +25,7 @@ def source_of(path: Path) -> Path:
     shape = transformers.LlamaConfig(
         vocab_size=320, hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
         num_key_value_heads=1, max_position_embeddings=128, bos_token_id=None, eos_token_id=0, pad_token_id=0,
+        tie_word_embeddings=tied,
     )  # fmt: skip
     torch.manual_seed(0)
     transformers.LlamaForCausalLM(shape).save_pretrained(path)
@@ -47,6 +51,30 @@ def test_a_directory_is_converted_and_described(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["source", "made"] or not list(tmp_path.glob(".made*"))
     with pytest.raises(ConversionFault, match="exists already"):
         convert(source, made, say=steps.append)
+
+
+@pytest.mark.parametrize("tied", [False, True], ids=["its own output matrix", "the embedding's"])
+def test_bytes_by_bytes(tmp_path: Path, *, tied: bool) -> None:
+    """W8A8: near the same logits, for a row alone and beside others to the last bit; matrices in single precision are gone."""
+    source = source_of(tmp_path / "source", tied=tied)
+    steps: list[str] = []
+    found = {
+        name: open_rows(ModelSpec(convert(source, tmp_path / name, precision=name, say=steps.append), 1, 3))
+        for name in ("fp32", "w8a8")
+    }
+    assert "quantising" in steps
+    rows, prompts = found["w8a8"], ([5, 6, 7, 8], [9, 10], [11, 300, 12])
+    alone = []
+    for prompt in prompts:
+        rows.prefill(0, prompt, 0)
+        alone.append(rows.decode(np.array([13]), np.array([len(prompt)]))[0].copy())
+    for row, prompt in enumerate(prompts):
+        wanted, given = found["fp32"].prefill(row, prompt, 0), rows.prefill(row, prompt, 0)
+        assert float(np.abs(wanted - given).max()) < 0.03 * float(np.abs(wanted).max())
+    together = rows.decode(np.array([13] * 3), np.array([len(prompt) for prompt in prompts]))
+    assert np.array_equal(np.stack(alone), together)
+    sizes = [(tmp_path / name / "model.onnx.data").stat().st_size for name in found]
+    assert sizes[1] < 0.5 * sizes[0]
 
 
 def test_what_is_missing_is_listed(tmp_path: Path) -> None:
