@@ -118,6 +118,23 @@ def test_nobody_gets_anything_unsigned(server: Running) -> None:
     assert (answer.status, answer.name) == (403, "MissingAuthenticationTokenException")
 
 
+def test_a_key_for_bedrock_opens_no_bucket(server: Running) -> None:
+    """Whoever holds the Bedrock API key of somebody who may read the bucket."""
+    s3, bucket = bucket_of(server)
+    put(s3, bucket, one=b"1")
+    iam = server.client("iam")
+    user_key(server, "bearer", document(allow(["s3:*", "bedrock:*"])))
+    made_key = iam.create_service_specific_credential(UserName="bearer", ServiceName="bedrock.amazonaws.com")
+    secret = made_key["ServiceSpecificCredential"]["ServiceCredentialSecret"]
+    body = json.dumps({"bucket": bucket, "objects": [["one", ""]]}).encode()
+    headers = {"content-type": "application/json", "authorization": f"Bearer {secret}"}
+    about = {"action": "s3:GetObject", "resource": f"arn:aws:s3:::{bucket}/one"}
+    explained = unsigned(server, "/craton/explain", json.dumps(about).encode(), headers)
+    assert explained.status == 200, explained
+    answer = unsigned(server, PATH, body, headers)
+    assert (answer.status, answer.name) == (403, "MissingAuthenticationTokenException")
+
+
 def test_where_each_reading_is_recorded_none_goes_together(tmp_path: Any) -> None:
     """Data events have a record for each object: GetObject writes it."""
     with Running(tmp_path, "[audit]\ndata_events = true\n") as server:

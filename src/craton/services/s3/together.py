@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from craton.aws.wire.faults import Fault, validation
+from craton.aws.wire.faults import Fault, missing_token, validation
 from craton.aws.wire.json_body import read_body
 from craton.context import Call
 from craton.infra.objects import index
@@ -59,8 +59,11 @@ class Found(msgspec.Struct, frozen=True, array_like=True):
 async def small_objects(call: Call, body: bytes) -> bytes:
     """`Asked` in JSON to MessagePack: for each object, in the order of the request, `Found` or nil.
 
-    Raises NoSuchBucket, AccessDenied for another owner than the expected one, ValidationException, SerializationException.
+    Raises MissingAuthenticationToken for a Bedrock API key, which opens no bucket, NoSuchBucket, AccessDenied for another
+    owner than the expected one, ValidationException, SerializationException.
     """
+    if call.caller.auth != "sigv4":
+        raise missing_token()
     asked = read_body(body, Asked)
     if len(asked.objects) > MOST:
         raise validation(TOO_MANY.format(most=MOST, given=len(asked.objects)))
@@ -68,7 +71,6 @@ async def small_objects(call: Call, body: bytes) -> bytes:
 
 
 async def _found(call: Call, asked: Asked) -> list[Found | None]:
-
     def look(store: Reader) -> tuple[Resource, list[Version | None]]:
         keys = [one.key.encode() for one in asked.objects]
         row = gate.find(store, asked.bucket)
