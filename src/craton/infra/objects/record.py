@@ -13,6 +13,8 @@ import msgspec
 
 NULL = "null"
 """The version id of what was written while the bucket kept no versions."""
+MOST_INLINE = 8192
+"""Up to this size in bytes an object lies in its row."""
 CURRENT, MARKED, OLDER = 1, 2, 0
 """What `state` says: seen by a request that names no version; the same, but a delete marker; neither."""
 

@@ -5,7 +5,6 @@ Owns that exactly one source is named, and its errors. What a zip may hold is `f
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -100,9 +99,7 @@ async def _object(call: Call, bucket: str, key: str, version_id: str | None) -> 
     if found.size > _MOST_ZIPPED:
         raise invalid(f"Unzipped size must be smaller than {_MOST_ZIPPED} bytes")
     way = await sealing.for_read(call, opened, key, found.detail.sealing, _NoKey())
-    pieces = await contents.opened(call, opened, way, found.pieces, 0, found.size)
-    async with aclosing(pieces):
-        return b"".join([piece async for piece in pieces])
+    return await contents.read(call, opened, way, found)
 
 
 class _NoKey:

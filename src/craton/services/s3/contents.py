@@ -15,7 +15,7 @@ from craton.aws.wire.faults import Fault
 from craton.aws.wire.s3_faults import too_large
 from craton.context import Call
 from craton.infra.blobs.port import NoSuchBlob
-from craton.infra.objects.record import Piece
+from craton.infra.objects.record import MOST_INLINE, Piece, Version
 from craton.services.s3 import customer_keys
 from craton.services.s3.gate import Opened
 from craton.services.s3.sealing import Way
@@ -24,8 +24,6 @@ from craton.services.s3.trouble import as_s3
 PURPOSE = "s3"
 MOST_BYTES = 5 * 1024**3
 """What one request may bring: an object as a whole, or one part."""
-MOST_INLINE = 8192
-"""Up to this size in bytes an object lies in its row."""
 
 
 class Vanished(Fault):
@@ -80,6 +78,12 @@ async def opened(
             raise Vanished(error.name, error.message, status=error.status) from error
         raise
     return _rejoined(first, bytes_)
+
+
+async def read(call: Call, bucket: Opened, way: Way, version: Version) -> bytes:
+    """The whole of an object, which the caller knows to be small enough. Raises as `opened`."""
+    async with aclosing(await opened(call, bucket, way, version.pieces, 0, version.size)) as pieces:
+        return b"".join([piece async for piece in pieces])
 
 
 async def _bytes(

@@ -6,7 +6,6 @@ are for. Callers turn S3's errors into their own.
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from typing import Any
 
 from craton.aws.wire.s3_faults import fault
@@ -36,6 +35,4 @@ async def fetched(call: Call, uri: str, owner: str | None, most_bytes: int) -> b
     if version.size > most_bytes:
         raise fault("EntityTooLarge", TOO_LARGE.format(size=version.size, most=most_bytes))
     way = await sealing.for_read(call, bucket, key, version.detail.sealing, asked)
-    pieces = await contents.opened(call, bucket, way, version.pieces, 0, version.size)
-    async with aclosing(pieces):
-        return b"".join([piece async for piece in pieces])
+    return await contents.read(call, bucket, way, version)

@@ -8,7 +8,6 @@ nothing is said, not even why: whoever wants one asks GetObject for it, which te
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from typing import Final
 
 import msgspec
@@ -103,8 +102,6 @@ async def _one(call: Call, bucket: Opened, wanted: Wanted, version: Version | No
     if gate.refusal(call, seen, "s3:GetObject", wanted.key, given) is not None:
         return None
     try:
-        pieces = await contents.opened(call, bucket, Way(sealing), version.pieces, 0, version.size)
-        async with aclosing(pieces):
-            return Found(version.etag, b"".join([piece async for piece in pieces]))
+        return Found(version.etag, await contents.read(call, bucket, Way(sealing), version))
     except Fault:
         return None

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError
 
+from craton.infra.objects.record import MOST_INLINE
 from craton.models.providers.transport import TransportError
 from craton.workflows.batch.files import JobRefused, code_of, refused
 from craton.workflows.ingest.gathering import Gathering
@@ -22,8 +23,6 @@ from craton.workflows.tools import ObjectReader
 TRIES = 5
 SEATS = 4
 """Objects that are read at once from the gateway, which is near: more would only make others wait there."""
-SMALL = 8192
-"""Bytes up to which an object can be had with others in one request (`services.s3.together`)."""
 _CHANGED = frozenset({"412", "PreconditionFailed"})
 _GONE = frozenset({"404", "NoSuchKey", "NotFound"})
 _GOOD = 200
@@ -87,7 +86,7 @@ class Buckets:
         Raises TooLarge, Restless, Withheld, JobRefused.
         """
         etag = listed.etag if listed is not None else ""
-        if self._gathering is not None and listed is not None and listed.size <= min(SMALL, most):
+        if self._gathering is not None and listed is not None and listed.size <= min(MOST_INLINE, most):
             held = await self._gathering.read(bucket, owner, key, etag)
             if held is not None:
                 return listed, held[1]
