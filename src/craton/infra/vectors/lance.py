@@ -73,7 +73,8 @@ class LanceVectors:
         self._answers = Answers(_ANSWERS)
 
     async def prepare(self) -> None:
-        await asyncio.to_thread(_loaded)
+        with faults():
+            await asyncio.to_thread(_loaded)
 
     async def draft(self, index: str, shape: Shape, visible: Version | None) -> LanceDraft:
         fresh = visible is None or visible.shape != shape

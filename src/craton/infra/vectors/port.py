@@ -227,7 +227,10 @@ class Vectors(Protocol):
     """The indices of all knowledge bases. Indices' names are letters, digits and hyphens."""
 
     async def prepare(self) -> None:
-        """Load what the other methods need, which takes seconds of one core the first time: beside other work."""
+        """Load what the other methods need, which takes seconds of one core the first time: beside other work.
+
+        Raises VectorsError, as the other methods do.
+        """
         ...
 
     async def draft(self, index: str, shape: Shape, visible: Version | None) -> Draft:
