@@ -8,6 +8,8 @@ import asyncio
 import os
 import signal
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -99,56 +101,64 @@ def test_killed_at_every_step(tmp_path: Path) -> None:
                 twice = sum(count - 1 for count in Counter(str(one.json["input"]) for one in up.requests).values())
                 # Calls take 30 ms: at a death four may be under way, and in the tenth of a second before sixteen be answered.
                 assert twice <= 20 * len(deaths), twice
-            until(lambda: [*(tmp_path / "scratch" / "ingestion").iterdir()], lambda left: not left)
+            until(lambda: [*(tmp_path / "scratch" / "ingestion").iterdir()], lambda left: not left, 60)
+
+
+@contextmanager
+def mortal(home: Path, answering: Callable[[Request], scripts.Script]) -> Iterator[tuple[Crashing, FakeUpstream]]:
+    """A server whose workers die as the file `deaths` says, over a model that answers so."""
+    with FakeUpstream(fallback=answering) as up:
+        config = model_config(TITAN, "openai", up.openai_url, model="text-embedding-3-small")
+        with crashing(home, config, kinds=KINDS) as server:
+            yield server, up
+
+
+def died(home: Path, timeout_s: float = 90.0) -> None:
+    """Wait until all deaths have happened."""
+    until((home / "deaths").read_text, lambda left: not left, timeout_s)
 
 
 def test_killed_while_documents_are_taken_in(tmp_path: Path) -> None:
     """What was asked for a single document is done after all, once."""
-    with FakeUpstream(fallback=embedders.natural) as up:
-        config = model_config(TITAN, "openai", up.openai_url, model="text-embedding-3-small")
-        with crashing(tmp_path, config, kinds=KINDS) as server:
-            where = knowledge(server, "notes", kind="CUSTOM")
-            (tmp_path / "deaths").write_text("write:3")
-            where.ingest("one", "a cat")
-            assert [one["status"] for one in where.settled("one")] == ["INDEXED"]
-            until((tmp_path / "deaths").read_text, lambda left: not left)
-            answer = where.runtime.retrieve(knowledgeBaseId=where.base, retrievalQuery={"text": "cat"})
-            assert [one["content"]["text"] for one in answer["retrievalResults"]] == ["a cat"]
+    with mortal(tmp_path, embedders.natural) as (server, _):
+        where = knowledge(server, "notes", kind="CUSTOM")
+        (tmp_path / "deaths").write_text("write:3")
+        where.ingest("one", "a cat")
+        assert [one["status"] for one in where.settled("one")] == ["INDEXED"]
+        died(tmp_path)
+        answer = where.runtime.retrieve(knowledgeBaseId=where.base, retrievalQuery={"text": "cat"})
+        assert [one["content"]["text"] for one in answer["retrievalResults"]] == ["a cat"]
 
 
 def test_killed_in_the_end_of_a_stop(tmp_path: Path) -> None:
     """The job stays stopped, and the next one may write to the index."""
-    with FakeUpstream(fallback=lambda request: (scripts.Sleep(60.0), *embedders.natural(request))) as up:
-        config = model_config(TITAN, "openai", up.openai_url, model="text-embedding-3-small")
-        with crashing(tmp_path, config, kinds=KINDS) as server:
-            where = knowledge(server, "halted")
-            where.put("a.txt", "a cat")
-            # The right to write, IN_PROGRESS, and the end.
-            (tmp_path / "deaths").write_text("written:3")
-            job = where.start()
-            until(lambda: where.job(job)["status"], lambda status: status == "IN_PROGRESS")
-            where.agent.stop_ingestion_job(**where.here, ingestionJobId=job)
-            until((tmp_path / "deaths").read_text, lambda left: not left)
-            up.fallback = embedders.natural
-            assert where.sync()["status"] == "COMPLETE"
-            assert where.job(job)["status"] == "STOPPED"
+    with mortal(tmp_path, lambda request: (scripts.Sleep(60.0), *embedders.natural(request))) as (server, up):
+        where = knowledge(server, "halted")
+        where.put("a.txt", "a cat")
+        # The right to write, IN_PROGRESS, and the end.
+        (tmp_path / "deaths").write_text("written:3")
+        job = where.start()
+        until(lambda: where.job(job)["status"], lambda status: status == "IN_PROGRESS")
+        where.agent.stop_ingestion_job(**where.here, ingestionJobId=job)
+        died(tmp_path)
+        up.fallback = embedders.natural
+        assert where.sync()["status"] == "COMPLETE"
+        assert where.job(job)["status"] == "STOPPED"
 
 
 def test_stopped_a_moment_before_it_would_be_seen(tmp_path: Path) -> None:
     """Who is told that a job stops finds nothing of it, be the new index as good as published."""
-    with FakeUpstream(fallback=embedders.natural) as up:
-        config = model_config(TITAN, "openai", up.openai_url, model="text-embedding-3-small")
-        with crashing(tmp_path, config, kinds=KINDS) as server:
-            where = knowledge(server, "late")
-            where.put("a.txt", "a cat")
-            (tmp_path / "deaths").write_text("finished:1:sleep")
-            job = where.start()
-            until((tmp_path / "deaths").read_text, lambda left: not left)
-            where.agent.stop_ingestion_job(**where.here, ingestionJobId=job)
-            for worker in server.workers():
-                os.kill(worker, signal.SIGCONT)
-            assert where.finished(job)["status"] == "STOPPED"
-            asked = {"knowledgeBaseId": where.base, "retrievalQuery": {"text": "cat"}}
-            assert where.runtime.retrieve(**asked)["retrievalResults"] == []
-            assert where.sync()["status"] == "COMPLETE"
-            assert len(where.runtime.retrieve(**asked)["retrievalResults"]) == 1
+    with mortal(tmp_path, embedders.natural) as (server, _):
+        where = knowledge(server, "late")
+        where.put("a.txt", "a cat")
+        (tmp_path / "deaths").write_text("finished:1:sleep")
+        job = where.start()
+        died(tmp_path)
+        where.agent.stop_ingestion_job(**where.here, ingestionJobId=job)
+        for worker in server.workers():
+            os.kill(worker, signal.SIGCONT)
+        assert where.finished(job)["status"] == "STOPPED"
+        asked = {"knowledgeBaseId": where.base, "retrievalQuery": {"text": "cat"}}
+        assert where.runtime.retrieve(**asked)["retrievalResults"] == []
+        assert where.sync()["status"] == "COMPLETE"
+        assert len(where.runtime.retrieve(**asked)["retrievalResults"]) == 1
