@@ -54,9 +54,7 @@ def made(
             process.join()
 
 
-def _make(
-    queue: Queue[Packed], seed: str, vocabulary: Path, phase: str, tokens: int, pool: int, need: Path
-) -> None:  # fmt: skip
+def _make(queue: Queue[Packed], seed: str, vocabulary: Path, phase: str, tokens: int, pool: int, need: Path) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # there is a process for each core already
     torch.set_num_threads(1)
     tokenizer, draw = Tokenizer.from_file(str(vocabulary)), Draw(seed)

@@ -159,6 +159,8 @@ def train(run: Run, vocabulary: Tokenizer, out: Path, options: argparse.Namespac
             while run.cpu_s < budget_s and not stopped and (phase == "full" or run.steps < options.copy_steps):
                 if phase == "full" and run.cpu_s >= next_measure:
                     measure(run, vocabulary, draw, out)
+                    if options.makers:
+                        write_need(out / NEED, run.need)
                     next_measure = run.cpu_s + options.measure * 60
                 run.losses.append(step(run, source, options.micro, rate(run, budget_s, options)))
                 run.seconds = before + time.monotonic() - began
@@ -191,7 +193,6 @@ def measure(run: Run, vocabulary: Tokenizer, draw: Draw, out: Path) -> None:
     model.load_state_dict(run.average)
     errors = need.errors(model, vocabulary, draw)
     run.need.update(need.weights(errors))
-    write_need(out / NEED, run.need)
     with (out / "log.jsonl").open("a") as log:
         log.write(json.dumps({"step": run.steps, "errors": errors}) + "\n")
 

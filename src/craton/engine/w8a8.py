@@ -28,6 +28,7 @@ CONTRIB = "com.microsoft"
 LARGEST = 127
 _SCALE, _ZERO, _LEAST, _LAST = "w8a8.scale", "w8a8.zero", "w8a8.least", "w8a8.last"
 _INLINE_BYTES = 1024
+_FLOAT = 1  # TensorProto.FLOAT
 _NOTHING = np.float32(1e-12)
 
 
@@ -60,7 +61,7 @@ class _Graph:
             for node in graph.node
             if node.op_type == "Transpose" and self._is_matrix(node.input[0]) and self._is_looked_up(node.output[0])
         }
-        self._rows: dict[str, str] = {}
+        self._quantised: set[str] = set()
         self._made: list[TensorProto] = []
         self.products = 0
 
@@ -89,7 +90,7 @@ class _Graph:
 
     def _is_matrix(self, name: str) -> bool:
         tensor = self._tensors.get(name)
-        return tensor is not None and len(tensor.dims) == 2 and tensor.data_type == 1
+        return tensor is not None and len(tensor.dims) == 2 and tensor.data_type == _FLOAT
 
     def _is_looked_up(self, name: str) -> bool:
         """Whether rows of it are all that is wanted: an embedding that is the output's matrix, turned."""
@@ -100,18 +101,19 @@ class _Graph:
         from onnx import helper
 
         left, name, out = node.input[0], node.input[1], node.output[0]
-        if left not in self._rows:
-            yield from self._quantized(left)
+        if left not in self._quantised:  # of what meets several matrices once
+            self._quantised.add(left)
+            yield from self._row_bytes(left)
         if f"{name}.u8" not in self._tensors:
             self._keep_columns(name)
         yield helper.make_node(
-            "MatMulIntegerToFloat", [self._rows[left], f"{name}.u8", _SCALE, f"{name}.scales", _ZERO, _ZERO],
+            "MatMulIntegerToFloat", [f"{left}.u8", f"{name}.u8", _SCALE, f"{name}.scales", _ZERO, _ZERO],
             [f"{out}.unit"], domain=CONTRIB, name=node.name,
         )  # fmt: skip
         yield helper.make_node("Mul", [f"{out}.unit", f"{left}.most"], [out])
         self.products += 1
 
-    def _quantized(self, name: str) -> Iterator[NodeProto]:
+    def _row_bytes(self, name: str) -> Iterator[NodeProto]:
         """Each row over its largest value, as bytes around 128."""
         from onnx import helper
 
@@ -120,7 +122,6 @@ class _Graph:
         yield helper.make_node("Max", [f"{name}.max", _LEAST], [f"{name}.most"])
         yield helper.make_node("Div", [name, f"{name}.most"], [f"{name}.unit"])
         yield helper.make_node("QuantizeLinear", [f"{name}.unit", _SCALE, _ZERO], [f"{name}.u8"])
-        self._rows[name] = f"{name}.u8"
 
     def _looked_up(self, node: NodeProto) -> Iterator[NodeProto]:
         """Rows of a table, such as the embedding: each with a scale of its own."""
@@ -130,7 +131,7 @@ class _Graph:
         if f"{name}.rows" not in self._tensors:
             self._keep_rows(name)
         yield helper.make_node("Gather", [f"{name}.rows", places], [f"{out}.q8"], axis=0)
-        yield helper.make_node("Cast", [f"{out}.q8"], [f"{out}.unit"], to=1)
+        yield helper.make_node("Cast", [f"{out}.q8"], [f"{out}.unit"], to=_FLOAT)
         yield helper.make_node("Gather", [f"{name}.row_scales", places], [f"{out}.scales"], axis=0)
         yield helper.make_node("Mul", [f"{out}.unit", f"{out}.scales"], [out])
 
