@@ -83,7 +83,7 @@ class _Graph:
         """What stands in a node's place: itself, unless it reads a matrix of weights."""
         if node.op_type == "MatMul" and self._is_matrix(node.input[1]):
             yield from self._product(node)
-        elif node.op_type == "Gather" and (node.input[0] in self._turned or self._is_matrix(node.input[0])):
+        elif _takes_rows(node) and (node.input[0] in self._turned or self._is_matrix(node.input[0])):
             yield from self._looked_up(node)
         elif node.op_type != "Transpose" or node.output[0] not in self._turned:
             yield node
@@ -95,7 +95,7 @@ class _Graph:
     def _is_looked_up(self, name: str) -> bool:
         """Whether rows of it are all that is wanted: an embedding that is the output's matrix, turned."""
         readers = [node for node in self._graph.node if name in node.input]
-        return all(node.op_type == "Gather" and node.input[0] == name for node in readers)
+        return all(_takes_rows(node) and node.input[0] == name for node in readers)
 
     def _product(self, node: NodeProto) -> Iterator[NodeProto]:
         from onnx import helper
@@ -161,6 +161,11 @@ class _Graph:
 
         self._made.append(numpy_helper.from_array(value, name))
         self._tensors[name] = self._made[-1]
+
+
+def _takes_rows(node: NodeProto) -> bool:
+    """Whether a node gathers along the first axis, which is the default: rows of a table have a scale each, columns none."""
+    return node.op_type == "Gather" and all(one.i == 0 for one in node.attribute if one.name == "axis")
 
 
 def _loaded(tensor: TensorProto, directory: Path) -> TensorProto:
