@@ -6,13 +6,21 @@ This file owns the network and its files (config.json, model.safetensors). It mu
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
+
+_NAMES = {
+    "q": "self_attn.q_proj", "k": "self_attn.k_proj", "v": "self_attn.v_proj", "o": "self_attn.o_proj",
+    "gate": "mlp.gate_proj", "up": "mlp.up_proj", "down": "mlp.down_proj", "norm_attention": "input_layernorm",
+    "norm_mlp": "post_attention_layernorm",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +60,10 @@ class Block(nn.Module):
         qkv = qkv.view(batch, time, -1, shape.head).transpose(1, 2)
         q, k, v = qkv.split((shape.heads, shape.kv_heads, shape.kv_heads), dim=1)
         qk = turn(torch.cat((q, k), dim=1), cos, sin)
-        q, k = qk.split((shape.heads, shape.kv_heads), dim=1)
+        q, k = qk.to(v.dtype).split((shape.heads, shape.kv_heads), dim=1)
         share = shape.heads // shape.kv_heads
         k, v = k.repeat_interleave(share, dim=1), v.repeat_interleave(share, dim=1)
-        mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        mixed = attention(q, k, v)
         x = x + functional.linear(mixed.transpose(1, 2).reshape(batch, time, -1), self.o)
         normed = functional.rms_norm(x, (shape.dim,), self.norm_mlp, 1e-5)
         gated = functional.silu(functional.linear(normed, self.gate)) * functional.linear(normed, self.up)
@@ -99,6 +107,21 @@ def weight(rows: int, columns: int, layers: int = 0) -> nn.Parameter:
     return nn.Parameter(torch.randn(rows, columns) * scale)
 
 
+def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Causal attention over (batch, heads, time, head).
+
+    By plain products on a processor that multiplies in bfloat16: torch's fused kernel there takes three times as long.
+    """
+    if q.device.type != "cpu" or q.dtype != torch.bfloat16:
+        return functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    time, head = q.shape[-2:]
+    later = torch.full((time, time), -1e4, dtype=q.dtype).triu(1)
+    scores = torch.baddbmm(
+        later.expand(q.shape[0] * q.shape[1], -1, -1), q.flatten(0, 1), k.flatten(0, 1).mT, alpha=head**-0.5
+    )
+    return (scores.softmax(-1) @ v.flatten(0, 1)).view_as(q)
+
+
 def turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotary positions, halves paired as Llama's do."""
     left, right = x.chunk(2, dim=-1)
@@ -109,14 +132,11 @@ def save_hugging_face(
     state: dict[str, Tensor], shape: Shape, directory: Path, dtype: torch.dtype = torch.float32
 ) -> None:
     """Write config.json, generation_config.json and model.safetensors as LlamaForCausalLM reads them."""
-    names = {"q": "self_attn.q_proj", "k": "self_attn.k_proj", "v": "self_attn.v_proj", "o": "self_attn.o_proj",
-             "gate": "mlp.gate_proj", "up": "mlp.up_proj", "down": "mlp.down_proj", "norm_attention": "input_layernorm",
-             "norm_mlp": "post_attention_layernorm"}  # fmt: skip
     renamed = {"model.embed_tokens.weight": state["embedding"], "model.norm.weight": state["norm"]}
     for key, tensor in state.items():
         if key.startswith("blocks."):
             _, at, name = key.split(".")
-            renamed[f"model.layers.{at}.{names[name]}.weight"] = tensor
+            renamed[f"model.layers.{at}.{_NAMES[name]}.weight"] = tensor
     config = {
         "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": shape.vocabulary, "hidden_size": shape.dim,
         "num_hidden_layers": shape.layers, "num_attention_heads": shape.heads, "num_key_value_heads": shape.kv_heads,
@@ -134,6 +154,27 @@ def save_hugging_face(
         directory / "model.safetensors",
         metadata={"format": "pt"},
     )
+
+
+def shipped(directory: Path) -> dict[str, Any]:
+    """A shipped model as a checkpoint that another run begins with: shape, average (float32), counts of what it read."""
+    config = json.loads((directory / "config.json").read_text())
+    shape = Shape(
+        config["vocab_size"], config["hidden_size"], config["num_hidden_layers"], config["num_attention_heads"],
+        config["num_key_value_heads"], config["head_dim"], config["intermediate_size"], config["rope_theta"],
+        config["max_position_embeddings"],
+    )  # fmt: skip
+    found = {name: tensor.float() for name, tensor in load_file(directory / "model.safetensors").items()}
+    average = {"embedding": found["model.embed_tokens.weight"], "norm": found["model.norm.weight"]}
+    for at in range(shape.layers):
+        average |= {f"blocks.{at}.{name}": found[f"model.layers.{at}.{other}.weight"] for name, other in _NAMES.items()}
+    card = (directory / "MODEL_CARD.md").read_text()
+
+    def told(words: str) -> int:
+        return int(re.search(rf"([0-9,]+) {words}", card)[1].replace(",", ""))  # type: ignore[index]
+
+    counts = {"tokens": told("tokens of text"), "learned": told("of them answers"), "steps": told("steps"), "cpu_s": 60 * told("CPU-minutes")}  # fmt: skip
+    return {"shape": shape_record(shape), "average": average, "counts": counts}
 
 
 def shape_record(shape: Shape) -> dict[str, float]:

@@ -14,21 +14,27 @@ STEPS = 4
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
-def orthogonal(update: Tensor) -> Tensor:
-    """Newton–Schulz iteration on a stack (n, rows, columns), rows ≤ columns: all singular values go to about one."""
+def orthogonal(update: Tensor, *, half: bool) -> Tensor:
+    """Newton–Schulz iteration on a stack (n, rows, columns), rows ≤ columns: all singular values go to about one.
+
+    `half` multiplies in bfloat16, which the iteration bears.
+    """
     a, b, c = COEFFICIENTS
     x = update / (update.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    x = x.bfloat16() if half else x
     for _ in range(STEPS):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x
+    return x.to(update.dtype)
 
 
 class Muon:
     """One momentum buffer a matrix; matrices of one shape are made orthogonal together."""
 
-    def __init__(self, matrices: Sequence[torch.nn.Parameter], momentum: float = 0.95, decay: float = 0.02) -> None:
-        self.matrices = list(matrices)
+    def __init__(
+        self, matrices: Sequence[torch.nn.Parameter], momentum: float = 0.95, decay: float = 0.02, *, half: bool = False
+    ) -> None:
+        self.matrices, self.half = list(matrices), half
         self.momentum, self.decay = momentum, decay
         self.buffers = [torch.zeros_like(matrix) for matrix in self.matrices]
         self.groups: dict[tuple[int, ...], list[int]] = {}
@@ -40,7 +46,7 @@ class Muon:
         for shape, members in self.groups.items():
             gradients = torch.stack([self.gradient(at) for at in members])
             tall = shape[0] > shape[1]
-            updates = orthogonal(gradients.mT if tall else gradients)
+            updates = orthogonal(gradients.mT if tall else gradients, half=self.half)
             updates = updates.mT if tall else updates
             scale = rate * max(1.0, shape[0] / shape[1]) ** 0.5
             for at, update in zip(members, updates, strict=True):

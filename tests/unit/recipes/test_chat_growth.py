@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from recipes.chat import mix, need
 from recipes.chat.draw import Draw
 from recipes.chat.grow import deepened
-from recipes.chat.model import Decoder, Shape
+from recipes.chat.model import Decoder, Shape, attention, save_hugging_face, shipped
+from recipes.chat.muon import orthogonal
 from recipes.chat.tasks import numbers, passages
 from recipes.chat.tasks.worlds import inverted
 
@@ -78,3 +81,31 @@ def test_a_citation_names_the_passage_that_tells() -> None:
 def test_a_statement_becomes_a_question(told: str, asked: str | None) -> None:
     """Claims are asked as people ask them, where the form of the statement allows it."""
     assert inverted(told) == asked
+
+
+def test_a_run_begins_with_a_shipped_model(tmp_path: Path) -> None:
+    """The files that transformers reads are a beginning too: the same weights, and the counts that the card tells."""
+    shape = Shape(vocabulary=50, dim=16, layers=2, heads=2, kv_heads=1, head=8, hidden=16)
+    weights = dict(Decoder(shape).state_dict())
+    save_hugging_face(weights, shape, tmp_path)
+    (tmp_path / "MODEL_CARD.md").write_text("1,200 tokens of text, 300 of them answers; 40 steps, 7 CPU-minutes")
+    found = shipped(tmp_path)
+    assert found["counts"] == {"tokens": 1200, "learned": 300, "steps": 40, "cpu_s": 420}
+    assert Shape(**found["shape"]) == shape
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in found["average"].items())
+    assert len(found["average"]) == len(weights)
+
+
+def test_half_precision_attends_to_the_same() -> None:
+    """Attention by plain products, as a processor with bfloat16 computes it, is attention."""
+    torch.manual_seed(2)
+    q, k, v = (torch.randn(2, 3, 20, 8) for _ in range(3))
+    half = attention(q.bfloat16(), k.bfloat16(), v.bfloat16()).float()
+    assert torch.allclose(half, attention(q, k, v), atol=0.03)
+
+
+def test_half_precision_makes_updates_orthogonal() -> None:
+    """Muon's iteration bears products in bfloat16: singular values still end near one."""
+    torch.manual_seed(3)
+    values = torch.linalg.svdvals(orthogonal(torch.randn(2, 16, 32), half=True))
+    assert 0.6 < values.min() < values.max() < 1.3
