@@ -1,10 +1,12 @@
 """A sync of many small documents beside the bare embedding model: throughput, memory, and what others feel meanwhile.
 
     python -m bench.ingestion [--documents 10000] [--model ID]
-    python -m bench.ingestion --shards 3 --documents 1500
+    python -m bench.ingestion --shards 3 --documents 1500 [--ray] [--model-ms 1000]
 
 With `--shards` instead: so many knowledge bases, synced at once by one, two and so on up to as many workers, with an embedding
-model that costs this machine next to nothing (a stub): what more workers bring where the model is elsewhere.
+model that costs this machine next to nothing (a stub): what more workers bring where the model is elsewhere. `--ray` has them
+as `craton worker --ray` does, each on a node of a Ray cluster (of this machine, all the same), beside a server that does no
+jobs; `--model-ms` is how long the stub takes for a batch, as a model takes that computes.
 
 A server of its own, a bucket of text files of 40 to 60 words, a knowledge base with the packaged small model. The bare model
 is the same engine in a process alone with as many threads, asked for the same texts 64 at a time. Two syncs: of all while
@@ -25,6 +27,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +38,10 @@ from bench.retrieval import cpu_s
 from craton.features.rag.resources import INGESTION_JOB
 from tests.acceptance.knowledge import OVER, Knowledge, client, knowledge, vector
 from tests.fakes import embedders
-from tests.fakes.upstream import FakeUpstream
+from tests.fakes.scripts import Script, Sleep
+from tests.fakes.upstream import FakeUpstream, Request
+from tests.integration.compute.employed import employed, workers_of
+from tests.integration.compute.ray_cluster import ray_cluster
 from tests.running import Running, model_config
 
 ARN = "arn:aws:bedrock:us-east-1::foundation-model/"
@@ -113,30 +119,47 @@ def fill(known: Knowledge, texts: list[str], first: int = 0) -> None:
                       range(len(texts))))  # fmt: skip
 
 
-def shards(count: int, documents: int) -> None:
+def shards(count: int, documents: int, *, on_ray: bool, model_s: float) -> None:
     """Documents a second of all knowledge bases together, by workers."""
     texts = texts_of(documents // count, 40, 60)
+
+    def embedded(request: Request) -> Script:
+        script = embedders.natural(request)
+        return (Sleep(model_s), *script) if model_s else script
+
     print("| workers | documents/s | CPU ms a document |\n|---|---|---|")
     for workers in range(1, count + 1):
-        with tempfile.TemporaryDirectory() as scratch, FakeUpstream(fallback=embedders.natural) as up:
-            lines = f"[jobs]\nworkers = {workers}\nconcurrency = {{ {INGESTION_JOB} = 1 }}\n"
+        with ExitStack() as stack:
+            home = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "home"
+            up = stack.enter_context(FakeUpstream(fallback=embedded))
+            lines = f"[jobs]\nworkers = {0 if on_ray else workers}\nconcurrency = {{ {INGESTION_JOB} = 1 }}\n"
+            if on_ray:
+                lines += f'[compute]\naddress = "{stack.enter_context(ray_cluster(workers, 1)).address}"\n'
             lines += model_config(COHERE, "openai", up.openai_url, model="text-embedding-3-small")
-            with Running(Path(scratch) / "home", lines) as server:
-                assert server.process is not None
-                known = [knowledge(server, f"shard{at}", config=vector(ARN + COHERE)) for at in range(count)]
-                for each in known:
-                    fill(each, texts)
-                first = [each.start() for each in known]  # so that all workers are there, and the indices
-                for each, job in zip(known, first, strict=True):
-                    each.finished(job, 600)
-                    fill(each, [f"again {text}" for text in texts])
-                used, began = cpu_s(server.process.pid), time.perf_counter()
-                jobs = [each.start() for each in known]
-                for each, job in zip(known, jobs, strict=True):
-                    each.finished(job, 600)
-                took, used = time.perf_counter() - began, cpu_s(server.process.pid) - used
-                total = count * len(texts)
-                print(f"| {workers} | {total / took:.0f} | {used * 1000 / total:.1f} |", flush=True)
+            server = stack.enter_context(Running(home, lines))
+            if on_ray:
+                stack.enter_context(employed(server, workers))
+            assert server.process is not None
+            known = [knowledge(server, f"shard{at}", config=vector(ARN + COHERE)) for at in range(count)]
+            for each in known:
+                fill(each, texts)
+            first = [each.start() for each in known]  # so that all workers are there, and the indices
+            for each, job in zip(known, first, strict=True):
+                each.finished(job, 600)
+                fill(each, [f"again {text}" for text in texts])
+            used, began = spent(server), time.perf_counter()
+            jobs = [each.start() for each in known]
+            for each, job in zip(known, jobs, strict=True):
+                each.finished(job, 600)
+            took, used = time.perf_counter() - began, spent(server) - used
+            total = count * len(texts)
+            print(f"| {workers} | {total / took:.0f} | {used * 1000 / total:.1f} |", flush=True)
+
+
+def spent(server: Running) -> float:
+    """CPU seconds of a server's processes and of its workers on nodes."""
+    assert server.process is not None
+    return cpu_s(server.process.pid) + sum(cpu_s(each.pid) for each in workers_of(server))
 
 
 def main() -> None:
@@ -144,9 +167,11 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=10_000)
     parser.add_argument("--model", default=PACKAGED)
     parser.add_argument("--shards", type=int, default=0)
+    parser.add_argument("--ray", action="store_true")
+    parser.add_argument("--model-ms", type=float, default=0)
     given = parser.parse_args()
     if given.shards:
-        shards(given.shards, given.documents)
+        shards(given.shards, given.documents, on_ray=given.ray, model_s=given.model_ms / 1000)
         return
     texts = texts_of(given.documents * 3 // 2, 40, 60)
     quietly = given.documents

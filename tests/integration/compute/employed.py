@@ -1,0 +1,53 @@
+"""`craton worker --ray` as a test or a benchmark has it, and the processes that it made."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+
+from tests.running import Running
+
+PATIENCE_S = 120.0
+
+
+@contextmanager
+def employed(server: Running, count: int) -> Iterator[list[str]]:
+    """`craton worker --ray COUNT` for a server; what it said first. It ends in order, and its workers with it."""
+    words = [
+        "worker",
+        "--ray",
+        f"{count}",
+        "--home",
+        f"{server.home}",
+        "--config",
+        f"{server.home}/test.toml",
+        "--url",
+        server.url,
+    ]
+    process = subprocess.Popen([sys.executable, "-m", "craton.cli.main", *words], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    said: list[str] = []
+    try:
+        while not (said and "Ctrl-C" in said[-1]):
+            said.append(process.stderr.readline())
+            assert said[-1], said
+        yield said
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0, process.stderr.read()
+    assert workers_of(server) == []
+
+
+def workers_of(server: Running) -> list[psutil.Process]:
+    """The processes that do a server's jobs on the nodes."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        words = process.info["cmdline"] or []
+        if "--parent" in words and server.url in words and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
