@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from craton.engine.backend import EngineFault
 from craton.engine.memory import fit, free_bytes, lazy_pages
 from craton.engine.rows import PIECE_TOKENS, Logits, OwnWeightsOnly
+from craton.engine.w8a8 import suited
 
 DTYPES: dict[str, type[np.generic]] = {
     "tensor(float)": np.float32,
@@ -60,7 +61,7 @@ class OnnxBatch(OwnWeightsOnly):
         config = json.loads((directory / "genai_config.json").read_bytes())
         decoder = _decoder_of(config)
         self.vocabulary = int(config["model"]["vocab_size"])
-        self._session = _open(directory / decoder["filename"], threads)
+        self._session = _open(suited(directory / decoder["filename"]), threads)
         self._inputs = {each.name: each for each in self._session.get_inputs()}
         self._names = _cache_names(decoder, self._inputs)
         first = self._inputs[self._names[0][0]]

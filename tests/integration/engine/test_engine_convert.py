@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from craton.engine import convert as conversion
+from craton.engine import onnx_batch, w8a8
 from craton.engine.backend import ModelSpec
 from craton.engine.convert import ConversionFault, convert
 from craton.engine.modeldir import describe, verify
@@ -75,6 +76,30 @@ def test_bytes_by_bytes(tmp_path: Path, *, tied: bool) -> None:
     assert np.array_equal(np.stack(alone), together)
     sizes = [(tmp_path / name / "model.onnx.data").stat().st_size for name in found]
     assert sizes[1] < 0.5 * sizes[0]
+    assert json.loads((tmp_path / "w8a8" / "craton.json").read_bytes())["sha256"][w8a8.SIGNED]
+
+
+@pytest.mark.parametrize("graph", [w8a8.FILE, w8a8.SIGNED])
+def test_both_graphs_of_bytes_say_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, graph: str) -> None:
+    """Whichever the processor suits, over the same data; where signed products saturate it is a little off."""
+    source = source_of(tmp_path / "source")
+    full = open_rows(ModelSpec(convert(source, tmp_path / "full", precision="fp32", say=lambda _: None), 1, 1))
+    made = convert(source, tmp_path / "made", precision="w8a8", say=lambda _: None)
+    monkeypatch.setattr(onnx_batch, "suited", lambda path: path.with_name(graph))
+    wanted, given = (rows.prefill(0, [5, 6, 7, 8], 0) for rows in (full, open_rows(ModelSpec(made, 1, 1))))
+    assert float(np.abs(wanted - given).max()) < 0.1 * float(np.abs(wanted).max())
+
+
+def test_the_graph_follows_the_processor(tmp_path: Path) -> None:
+    """Signed weights where there is VNNI; the usual graph elsewhere, where nothing is known, and where there is no other."""
+    usual, cpuinfo = tmp_path / w8a8.FILE, tmp_path / "cpuinfo"
+    cpuinfo.write_text("model name\t: X\nflags\t\t: fpu avx2 avx512_vnni sse\nbugs\t: none\n")
+    assert w8a8.suited(usual, cpuinfo) == usual
+    (tmp_path / w8a8.SIGNED).write_bytes(b"")
+    assert w8a8.suited(usual, cpuinfo) == tmp_path / w8a8.SIGNED
+    cpuinfo.write_text("flags\t\t: fpu avx2 sse\nbugs\t: avx_vnni\n")
+    assert w8a8.suited(usual, cpuinfo) == usual
+    assert w8a8.suited(usual, tmp_path / "none") == usual
 
 
 def test_what_is_missing_is_listed(tmp_path: Path) -> None:
