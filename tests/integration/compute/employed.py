@@ -18,29 +18,26 @@ PATIENCE_S = 120.0
 @contextmanager
 def employed(server: Running, count: int) -> Iterator[list[str]]:
     """`craton worker --ray COUNT` for a server; what it said first. It ends in order, and its workers with it."""
-    words = [
-        "worker",
-        "--ray",
-        f"{count}",
-        "--home",
-        f"{server.home}",
-        "--config",
-        f"{server.home}/test.toml",
-        "--url",
-        server.url,
-    ]
-    process = subprocess.Popen([sys.executable, "-m", "craton.cli.main", *words], stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    said: list[str] = []
+    process, said = start(server, count)
     try:
-        while not (said and "Ctrl-C" in said[-1]):
-            said.append(process.stderr.readline())
-            assert said[-1], said
         yield said
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE_S) == 0, process.stderr.read()
+        assert process.wait(PATIENCE_S) == 0
     assert workers_of(server) == []
+
+
+def start(server: Running, count: int) -> tuple[subprocess.Popen[str], list[str]]:
+    """The command, once its workers were placed, and what it said."""
+    words = ["--home", f"{server.home}", "--config", f"{server.home}/test.toml", "--url", server.url]
+    command = [sys.executable, "-m", "craton.cli.main", "worker", "--ray", f"{count}", *words]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    said: list[str] = []
+    while not (said and "Ctrl-C" in said[-1]):
+        said.append(process.stderr.readline())
+        assert said[-1], said
+    return process, said
 
 
 def workers_of(server: Running) -> list[psutil.Process]:

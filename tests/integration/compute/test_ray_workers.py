@@ -14,7 +14,7 @@ import pytest
 from tests.acceptance.knowledge import Knowledge, client, knowledge, vector
 from tests.fakes import embedders
 from tests.fakes.upstream import FakeUpstream
-from tests.integration.compute.employed import employed, workers_of
+from tests.integration.compute.employed import employed, start, workers_of
 from tests.running import Running, model_config
 
 MODEL = "cohere.embed-english-v3"
@@ -56,6 +56,18 @@ def test_a_worker_that_dies_is_replaced(known: Knowledge) -> None:
             time.sleep(0.2)
         job = known.finished(known.start(), PATIENCE_S)
     assert job["status"] == "COMPLETE"
+
+
+def test_the_command_is_killed(known: Knowledge) -> None:
+    """Its workers end with it, though nobody told them."""
+    process, _ = start(known.server, 2)
+    assert len(workers_of(known.server)) == 2
+    process.kill()
+    process.wait()
+    until = time.monotonic() + PATIENCE_S
+    while workers_of(known.server):
+        assert time.monotonic() < until
+        time.sleep(0.2)
 
 
 def test_more_workers_than_there_is_room_for(known: Knowledge) -> None:
