@@ -60,13 +60,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m recipes.image.make", description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="checkpoints and losses")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--begin", type=Path, help="directory with weights of another run, such as recipes/image/begun")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--trained", action="store_true", help="take the checkpoints as they are")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     asked.run.mkdir(parents=True, exist_ok=True)
     for stage, steps in {} if asked.trained else train.STEPS.items():
-        train.train(train.stage_of(stage, asked.run), asked.run, stage, steps, train.Crew(0, 1))
+        train.train(train.stage_of(stage, asked.run), asked.run, stage, steps, train.Crew(0, 1), asked.begin)
     export.export(asked.run, asked.out)
     drawn = score.judged_drawings(asked.run / "classifier.pt")
     found = {"the judge itself, on drawn pictures": drawn, **score.scores(asked.out, asked.run / "classifier.pt")}

@@ -158,8 +158,11 @@ class Crew:
             one.copy_(mean.view_as(one))
 
 
-def train(stage: Stage, folder: Path, name: str, steps: int, crew: Crew) -> None:
-    """Go on from `NAME.pt` to a number of steps; keep weights, their moving average and the optimiser there."""
+def train(stage: Stage, folder: Path, name: str, steps: int, crew: Crew, begin: Path | None = None) -> None:
+    """Go on from `NAME.pt` to a number of steps; keep weights, their moving average and the optimiser there.
+
+    A run that has none yet begins with the weights, and at the step, of the file of the same name in `begin` (`shortened`).
+    """
     optimizer = torch.optim.AdamW(
         [one for one in stage.parameters() if one.requires_grad], lr=stage.rate, weight_decay=0.01
     )
@@ -170,6 +173,11 @@ def train(stage: Stage, folder: Path, name: str, steps: int, crew: Crew) -> None
         stage.load_state_dict(state["weights"])
         optimizer.load_state_dict(state["optimizer"])
         first, average = state["step"], state["average"]
+    elif begin is not None and (begin / kept.name).is_file():
+        state = _opened(begin / kept.name)
+        stage.load_state_dict(state["average"])
+        first, average = state["step"], {key: value.clone() for key, value in stage.state_dict().items()}
+        _keep(kept, {"step": first, "weights": average, "average": average, "optimizer": optimizer.state_dict()})
     told, began, losses = time.monotonic(), time.process_time(), []
     for step in range(first, steps):
         part = step * crew.size + crew.place
@@ -229,7 +237,14 @@ def _keep(path: Path, state: dict[str, Any]) -> None:
     path.with_suffix(".new").replace(path)
 
 
-STEPS = {"text": 1500, "decoder": 1200, "classifier": 6000, "unet": 6000}
+def shortened(kept: Path, target: Path) -> None:
+    """What another run can begin with: the averaged weights of a checkpoint, in half precision, and its step."""
+    state = _opened(kept)
+    average = {key: value.half() if value.is_floating_point() else value for key, value in state["average"].items()}
+    torch.save({"step": state["step"], "average": average}, target)
+
+
+STEPS = {"text": 1500, "decoder": 3600, "classifier": 6000, "unet": 9000}
 """What each stage takes; later ones begin from earlier ones."""
 
 
@@ -252,6 +267,7 @@ def main() -> None:
     parser.add_argument("stage", choices=tuple(STEPS))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--begin", type=Path, help="directory with weights of another run, such as recipes/image/begun")
     parser.add_argument("--device", default="cpu", help="cpu, or where torch computes: cuda")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, help="pictures a step and process")
@@ -265,7 +281,7 @@ def main() -> None:
     stage = stage_of(asked.stage, asked.out)
     stage.batch = asked.batch or stage.batch
     crew = Crew(asked.place, asked.crew, asked.out / f"{asked.stage}.meeting")
-    train(stage, asked.out, asked.stage, asked.steps or STEPS[asked.stage], crew)
+    train(stage, asked.out, asked.stage, asked.steps or STEPS[asked.stage], crew, asked.begin)
 
 
 if __name__ == "__main__":
