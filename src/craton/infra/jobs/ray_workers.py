@@ -21,7 +21,7 @@ from craton.infra.compute.cluster.agent import reach
 
 _GRACE_S = 30.0
 """How long a worker may take to put down its jobs in order."""
-_PLACED_WITHIN_S, _ANSWERS_WITHIN_S = 15.0, 3.0
+_PLACED_WITHIN_S, _ANSWERS_WITHIN_S = 20.0, 3.0
 
 
 class WorkerActor:
