@@ -143,5 +143,6 @@ if MODE == "slow":
 if MODE == "bombs":
     attempted("bomb")
 if MODE == "eats":
-    attempted("eat")
+    # Whichever comes first: the watcher ends the process, or the kernel refuses more and it ends by that, as most programs do.
+    raise MemoryError(attempted("eat"))
 ThreadingHTTPServer(("127.0.0.1", PORT), Handler).serve_forever()
