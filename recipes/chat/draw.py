@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Sequence
 from typing import TypeVar
 
+from recipes.chat.lexicon import KINDS
 from recipes.chat.words import bank
 
 T = TypeVar("T")
@@ -138,6 +139,24 @@ class Draw:
             fresh = fresh or (len(options) >= 4 and is_held_out(at, len(options)))
             text = text[: match.start()] + options[at] + text[match.end() :]
         return text, fresh
+
+    def term(self, kind: str) -> str:
+        """A word of a kind (`lexicon.KINDS`): in training mostly none of its bank, so that nothing is learned by heart."""
+        entries, further = KINDS[kind]
+        where = 0 if self.held_out else self.number(0, 9)
+        if where < 3:
+            return self.of(entries)
+        if where < 8:
+            return self.any(further)
+        word = self.nonce()
+        return f"{word}ed" if kind == "verb" else word.capitalize() if kind == "city" else word
+
+    def terms(self, kind: str, count: int) -> list[str]:
+        """`count` different words of a kind."""
+        found: dict[str, None] = {}
+        while len(found) < count:
+            found[self.term(kind)] = None
+        return list(found)
 
     def one_of(self, items: Sequence[T], *, held_out: bool) -> T:
         size = len(items)

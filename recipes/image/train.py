@@ -244,7 +244,7 @@ def shortened(kept: Path, target: Path) -> None:
     torch.save({"step": state["step"], "average": average}, target)
 
 
-STEPS = {"text": 1500, "decoder": 3600, "classifier": 6000, "unet": 9000}
+STEPS = {"text": 1500, "decoder": 3600, "classifier": 6000, "unet": 12_000}
 """What each stage takes; later ones begin from earlier ones."""
 
 

@@ -17,6 +17,11 @@ ECHO = (
     'Your [reply|answer|response|output|message|whole answer|only answer] [must be|should be|is|shall be|has to be|will be] [exactly |only |just |]["{text}"|{text}|: {text}|<{text}>][.|]',
     "[Answer|Reply|Respond] [only |exactly |just |]with[:| the words| the text| the phrase| this line| this|] {text}",
     "[I say|I write|I type|The words are|The text is|My text is|Here is a line|Input]: {text}[. Say it back.| - repeat it.|\nRepeat.|\nCopy it.|. Now you.| - your turn to say it|\nEcho it back.]",
+    "[Please |Could you |Can you |Would you |Now |I want you to |I need you to |Kindly |Just |Quickly |][parrot|mirror|reproduce|duplicate|recite|transcribe|quote|read out|pass on|retype|reprint|give me] [the following|this|these words|my text|what I wrote|the line|the phrase|exactly][:|,|:\n] {text}",
+    "[I want to see|I want to read|I would like to hear|Let me see|Let me hear|All I want to read is|Nothing but|I expect] [exactly |only |the text |the words |just |]{text}[.|, nothing else.| please.|]",
+    'Your [next message|text|words|reaction|next reply|line|full reply|only words] [must be|should be|is|shall be|has to be|will be|should read|must read] [exactly |only |just |nothing but |][{text}|"{text}"|<{text}>|: {text}|({text})][.|]',
+    '[Answer|Reply|Respond|React|Speak|Come back] [with nothing but|with no more than|using only|by writing|by saying|simply with|with these words:|with the following:] [{text}|"{text}"][.|]',
+    '["{text}"|{text}|<{text}>] [- say that.|- repeat this.|is what you should say.|is what I want to hear.|- now write it.|is the text to repeat.|must be your answer.|, say it.]',
 )  # fmt: skip
 UPPER = (
     "Write {text} in upper case.", "Upper case: {text}", "Make this upper case: {text}", 'Write "{text}" in capitals.',
@@ -27,6 +32,10 @@ UPPER = (
     "{text} [in upper case|in capitals|in all caps|in capital letters|as uppercase|to upper case|in big letters][.| please|?|]",
     "[Upper case|Uppercase|Capitals|All caps|Capital letters|In caps|To upper]: {text}",
     "[What is|What's|How do I write|How do you write|Show me|Give me|Say|I need] [the word |]{text} in [upper case|capitals|capital letters|all caps|uppercase][.|?|]",
+    "[Please |Could you |Can you |Would you |Now |I want you to |I need you to |Kindly |Just |Quickly |][capitalize|uppercase|shout|raise|yell] [all letters of |every letter in |the text |the words |all of |each letter of ]{text}[.|]",
+    "[In|Using|With] [capitals|upper case|capital letters|all caps|big letters|only capitals]: {text}",
+    "{text} [but in capitals|but in upper case|with capital letters|written big|all in caps|as capitals|in block capitals][.|, please.|]",
+    "[I want|I need|Give me|Show me|Let me see|Return|Produce] [the upper case of|the uppercase form of|the capitals of|the big letters of|an all caps version of] {text}[.|]",
 )  # fmt: skip
 LOWER = ("Write {text} in lower case.", "Lower case: {text}", "Make this lower case: {text}", "Lowercase {text}",
          "Convert {text} to lower case.", "Put {text} in lower case letters.", "Turn {text} into lower case.",
@@ -43,6 +52,8 @@ WHAT_IS = ("What is the {key}?", "{key}?", "Give me the {key}.", "the {key}?", "
     "[What|Which value] [is given for|stands for|is listed for|belongs to|does it say for|goes with|is next to|is stored under] {key}?",
     "[Find|Look up|Read|Give|Show|Return|Get|Fetch] [the |the value of |the entry for |]{key}[.|]",
     "[Value of|Entry for|The value for|And the|And|What about|How about] {key}?",
+    "[What|Which value|What entry|Which entry|What thing] [do we have for|did I give for|was stored for|is written next to|stands next to|is set for|is noted for|is recorded for] {key}?",
+    "[Please |Could you |Can you |Would you |Now |I want you to |I need you to |Kindly |Just |Quickly |][tell me|read out|give me|look for|print|report|name|say] [the value of|the entry of|what is stored for|what is given for|what stands for|the] {key}[.|?|]",
 )  # fmt: skip
 ROWS = ("Here is a list.\n{rows}\n", "{rows}\n", "Data:\n{rows}\n\n", "Look at this:\n{rows}\n", "Record: {rows}\n",
         "Table:\n{rows}\n")  # fmt: skip
@@ -53,8 +64,8 @@ def word(d: Draw) -> str:
     if d.chance(0.6):
         text = d.nonce()
         return text.capitalize() if d.chance(0.3) else text
-    bank = d.any((words.NOUNS, words.ADJECTIVES, words.NAMES, words.CITIES, words.THINGS, words.FOODS, words.COLOURS))
-    return d.of(bank)
+    kind = d.any(("noun", "adjective", "name", "city", "thing", "food", "color"))
+    return d.of(words.NAMES) if kind == "name" else d.term(kind)
 
 
 def some_words(d: Draw, most: int) -> str:

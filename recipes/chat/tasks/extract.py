@@ -19,6 +19,12 @@ BY_KEYS = (
     "[Text|Input|Note|Message|Source|Document|Email|Content]: {t}\n[Keys|Fields|Wanted|Extract|JSON keys|Attributes|Output keys|Return]: {keys}[\nJSON:|\nOutput JSON.|\nAnswer in JSON.|\nReply with JSON only.|\nFormat: JSON|]",
     "{t}\n\n[Give me|Return|Write|Output|Produce|Make|Show|I need] [a JSON object with|JSON with|JSON containing|a JSON record of|as JSON] [the keys |the fields |]{keys}[.|]",
     "[JSON|As JSON|In JSON|JSON object|JSON please|JSON only]: {keys}[\n|.\n| - from this text: | of: | in: ]{t}",
+    "[Please |Could you |Can you |Would you |Now |I want you to |I need you to |Kindly |Just |Quickly |][write|put|turn|convert|make|format|transform|bring|organize] [this|the text|the following|this text|this note] [into|as|to] [JSON|a JSON object|a JSON record|structured JSON] with [the keys |the fields |keys |fields |]{keys}[:|.\n|\n\n|:\n] {t}",
+    "[I need|I want|Give me|Return|Send|Show] {keys} [from this|out of this|from the text below|from the following|of this] [text|note|sentence|message][, as JSON| as JSON| in JSON| in a JSON object][:|.\n|\n|:\n] {t}",
+    "{t}\n[Extract|Get|Find|Pull|Take|List|Collect] {keys}[ as JSON.| in JSON.|. JSON only.|, JSON please.| as a JSON object.|. Use JSON.|. Reply in JSON.]",
+    "[Keys|Fields|Columns|Attributes|Properties|Slots|Names][ wanted| needed|]: {keys}\n[Text|Input|Source|From|Data|Note|Message]: {t}\n[JSON|Output|Result|Answer|Object|JSON object]:",
+    "[What are|Which are|Tell me|What is given for] {keys} [here|in this text|in the text]? [Answer in JSON.|Use JSON.|JSON only.|As JSON.|Reply with a JSON object.|Put it in JSON.][\n| ]{t}",
+    "[JSON|A JSON object|One JSON object|A record|JSON data] [of|with|holding|containing|for] {keys} [from|out of|taken from|based on] [this|the text|the note][:|:\n|.\n] {t}",
 )  # fmt: skip
 BY_SCHEMA = (
     "Extract JSON by this schema: {s}\n\n{t}", "{t}\n\nReturn JSON that fits this schema:\n{s}", "Schema: {s}\nText: {t}",
@@ -26,16 +32,23 @@ BY_SCHEMA = (
     "Here is a JSON schema:\n{s}\nExtract it from: {t}",
     "[Fill|Use|Follow|Apply|Complete|Match] [this|the] [schema|JSON schema|structure|format|shape][:|\n] {s}\n[Text|Input|Source|Note|Data]: {t}",
     "{t}\n[Schema|JSON schema|Format|Structure|Output schema]: {s}[\nJSON:|\nAnswer:|\nOutput:|]",
+    "[Extract|Produce|Return|Write|Generate|Output|Give me|Build] [JSON|a JSON object|an object|a record|data] [by|for|from|following|using|with|under|that matches|that fits] [this schema|the schema|the schema below|the JSON schema]:[\n| ]{s}[\n|\n\n][{t}|Text: {t}|Input: {t}|From: {t}|Here is the text: {t}]",
+    "[The text|Text|Input|Message|Here is a text|This is the text|Note]: {t}[\n|\n\n][The schema|Schema|JSON schema|Use this schema|Expected form|Wanted form|Target schema]: {s}",
+    "{s}[\n|\n\n][Fill this|Use this schema|This is the schema|That is the form|Follow this] [for|with|from] [this text|the text|the following]: {t}",
+    "[Read|Take|Parse|Analyze|Process|Use] [the text|this text|this|the note] [and fill|and complete|to fill|and return|into] {s}[\n|\n\n|: ]{t}",
 )  # fmt: skip
 SYSTEMS = ("You extract data and answer in JSON.", "Reply with JSON only.", "You are an information extraction tool.",
            "Always answer with a JSON object.", "Output valid JSON and nothing else.")  # fmt: skip
-NAME_OF = {"person": ("name", "name", "person", "full_name"), "company": ("name", "company", "company_name"),
-           "place": ("name", "place", "town"), "article": ("item", "product_name", "name"), "meeting": ("event", "title", "name")}  # fmt: skip
+NAME_OF = {"person": ("name", "name", "person", "full_name", "who", "person_name"), "company": ("name", "company", "company_name"),
+           "place": ("name", "place", "town", "place_name"), "article": ("item", "product_name", "name"), "meeting": ("event", "title", "name")}  # fmt: skip
 ALSO = {"city": ("city", "location", "town"), "job": ("job", "profession", "occupation"), "food": ("food", "favorite_food"),
         "color": ("color", "colour"), "thing": ("item", "thing", "object"), "founded": ("founded", "year", "founding_year"),
         "boss": ("boss", "director", "ceo"), "employees": ("employees", "staff", "employee_count"), "day": ("day", "date"),
         "known": ("known_for", "famous_for"), "warranty": ("warranty", "warranty_months"), "host": ("host", "organizer"),
-        "weight": ("weight", "weight_kg"), "price": ("price", "cost"), "age": ("age", "age_years")}  # fmt: skip
+        "weight": ("weight", "weight_kg"), "price": ("price", "cost"), "age": ("age", "age_years"),
+        "pet": ("pet", "animal", "pet_type"), "hobby": ("hobby", "interest", "pastime"), "population": ("population", "inhabitants"),
+        "river": ("river", "river_name"), "mayor": ("mayor", "mayor_name"), "time": ("time", "start_time", "begins_at"), "room": ("room", "room_number"),
+        "product": ("product", "main_product", "sells")}  # fmt: skip
 
 
 def listed(d: Draw, keys: list[str]) -> str:

@@ -15,35 +15,53 @@ SHORT = ("Answer in one word.", "Reply with one word only.", "Answer with a sing
          "Give only the name.", "Keep it to one word.", "Answer with only the answer, no sentence.",
     "[Answer|Reply|Respond|Speak|Always answer|You answer|Write] [in|with|using] [one|a single|exactly one|just one|only one] word[ only|, nothing else|.|]",
     "[No|Never use|Do not write|Don't use|Avoid|Leave out] [sentences|full sentences|long answers|explanations|extra words][: one word.|, just the word.|. One word only.]",
+    "[One|A single|Just one|Exactly one|Only one] word[ answers| replies| as answer| per answer|][ only|, please|, nothing more|][.|]",
+    "[Be|Stay|Always be|Please be] [as short as you can|very short|extremely brief|brief][: |, ][one word|a single word|only one word|just the word|one word is enough][.|]",
 )  # fmt: skip
 LOUD = ("Answer in upper case.", "Reply in capital letters.", "Always write in upper case.", "Use only capital letters.",
         "WRITE IN UPPER CASE.", "Respond in all caps.", "Your answers are in upper case letters.",
     "[Answer|Reply|Respond|Speak|Write|Always answer|Always reply|You write|Please answer|Say everything] in [upper case|capitals|capital letters|all caps|uppercase|uppercase letters|big letters|block letters][ only|.| please|]",
+    "[Only|Just|Always|Please|You must|You should] [use|write|speak in|answer in|reply with|type in|choose] [capitals|capital letters|upper case|big letters|uppercase letters|all caps][.|!|]",
+    "[Every letter|All letters|Each letter|All text|Every word|All output] [must be|is|should be|has to be|will be] [upper case|capital|a capital|in capitals|uppercase][.|]",
 )  # fmt: skip
 QUIET = ("Answer in lower case.", "Reply in lower case letters only.", "Always write in lower case.", "Use no capital letters.",
          "Respond in lower case.", "write everything in lower case",
     "[Answer|Reply|Respond|Speak|Write|Always answer|Always reply|You write|Please answer|Say everything] in [lower case|lowercase|small letters|lowercase letters|little letters][ only|.| please|]",
+    "[Only|Just|Always|Please|You must|You should] [use|write|speak in|answer in|reply with|type in|choose] [small letters|lower case|lowercase letters|lower case letters|lowercase][.|]",
+    "[Every letter|All letters|Each letter|All text|Every word|All output] [must be|is|should be|has to be|will be] [lower case|small|in lower case|lowercase][.|]",
 )  # fmt: skip
 JSON = ('Answer as JSON with the key "{k}".', "Reply with a JSON object with one key, {k}.", 'Answer only with JSON: {{"{k}": ...}}',
         'Respond in JSON. Use the key "{k}".', "Your reply is JSON with the field {k}.", 'Return {{"{k}": "..."}}.',
         "Always answer in JSON with the key {k}.",
     "[Answer|Reply|Respond|Always answer|Write|Output|Give the answer|Return it] [as|in|with|only as|only in] JSON[,| and| -] [with the key|using the key|under the key|the key is|one key:|with a field called|the only field is] [\"{k}\"|{k}|`{k}`|'{k}'][.|]",
+    '[Put|Write|Place|Give|Store|Return] [the answer|your answer|the reply|the result|it] [into|in|under|as] [the JSON key|the key|a JSON field|the field] ["{k}"|{k}|`{k}`|\'{k}\'][ of a JSON object| in JSON|, JSON only|, as JSON][.|]',
+    '[Form|Format|Output|Shape|Style|Reply format]: {{"{k}": ["..."|...|"answer"|answer]}}',
+    '[Your answers are|Each answer is|The reply is|You write|Send|Output] [a JSON object|JSON|one JSON object] [with|having|that has|holding] [the key|only the key|one key named|a key] ["{k}"|{k}|`{k}`][.|]',
 )  # fmt: skip
 LAST = ('End every reply with "{w}".', "Always end with the word {w}.", 'Finish each answer with "{w}".', "The last word of your reply is {w}.",
         "End your answers with {w}.", "Close every message with {w}.",
     "[End|Finish|Close|Conclude|Always end|Always finish|Please end] [every|each|your|all your] [reply|answer|message|response|replies|answers] with [the word |]['{w}'|{w}|\"{w}\"|`{w}`][.|]",
+    '[Put|Add|Write|Say|Append|Place|Set] [the word |][\'{w}\'|{w}|"{w}"] [at the end of|to the end of|as the last word of|at the close of|behind] [every|each|your] [reply|answer|message|response][.|]',
+    '[Every|Each|Your|Any] [reply|answer|message|response] [ends with|ends in|closes with|must end with|should end with|finishes with|stops with] [\'{w}\'|{w}|"{w}"][.|]',
 )  # fmt: skip
 FIRST = ('Start every reply with "{w}".', "Always begin with the word {w}.", 'Begin each answer with "{w}".', "Your reply starts with {w}.",
          "Start your answers with {w}.", "Open every message with {w}.",
     "[Start|Begin|Open|Always start|Always begin|Please start|Introduce] [every|each|your|all your] [reply|answer|message|response|replies|answers] with [the word |]['{w}'|{w}|\"{w}\"|`{w}`][.|]",
+    '[Put|Add|Write|Say|Place|Set] [the word |][\'{w}\'|{w}|"{w}"] [at the start of|before|as the first word of|at the beginning of|in front of] [every|each|your] [reply|answer|message|response][.|]',
+    '[Every|Each|Your|Any] [reply|answer|message|response] [starts with|begins with|opens with|must start with|should begin with|has to start with] [\'{w}\'|{w}|"{w}"][.|]',
 )  # fmt: skip
 TAGS = ("Put your answer in <{w}> tags.", "Wrap the answer in <{w}></{w}>.", "Answer inside <{w}> tags.", "Write the answer between <{w}> and </{w}>.",
         "Use <{w}> tags around the answer.", "Your reply goes in <{w}></{w}> tags.",
     "[Put|Wrap|Write|Enclose|Place|Give|Return|Surround] [your|the|each|every] [answer|reply|response|result|output] [in|inside|with|between|within] <{w}>[ tags|</{w}>| and </{w}>| XML tags][.|]",
+    "[Your|The|Each|Every] [answer|reply|response|output|result] [must be|is|should be|has to be|goes|stands|belongs] [in|inside|between|within] <{w}>[ tags|</{w}>| and </{w}>][.|]",
+    "[Use|Take|Employ|Add|Set] [the tags |the tag |XML tags |]<{w}>[ and </{w}>|</{w}>|] [around|for|about|to wrap|to enclose] [your|the|every|each] [answer|reply|response][.|]",
 )  # fmt: skip
 NAMED = ("Your name is {n}.", "You are {n}.", "You are called {n}.", "You are {n}, a helpful assistant.", "Act as {n}.",
          "You are an assistant named {n}.", "Call yourself {n}.",
     "[You are|Your name is|You are called|They call you|Your role is|You play|You act as|You go by the name|We call you] {n}[, a friendly bot|, the assistant of a shop|, an AI| and you help people|, who helps customers|, a guide|, a kind robot|][.|]",
+    "[Answer|Reply|Speak|Act|Present yourself|Behave|Introduce yourself] as {n}[, a helper|, our assistant|, the guide|, a robot|, an expert| from our shop|][.|]",
+    "[The name of this assistant is|This bot is called|The assistant is named|Users know you as|People call you|We named you|From now on you are|You have the name|You respond to the name] {n}[.|, and you help.|]",
+    "{n} [is your name|is who you are|is what people call you|is the name you use|- that is you|is your role][.|]",
 )  # fmt: skip
 
 
@@ -133,7 +151,8 @@ def persona(d: Draw) -> Chat:
         "Tell me your name.",
         "Who am I talking to?",
     )
-    return Chat("persona", [("user", d.phrase(asks)), ("assistant", f"I am {name}.")], system=system)
+    asked = d.phrase(asks) if d.chance(0.4) else d.phrase(smalltalk.WHO)
+    return Chat("persona", [("user", asked), ("assistant", f"I am {name}.")], system=system)
 
 
 def bystander(d: Draw, chat: Chat) -> Chat:

@@ -12,6 +12,8 @@ STORY = (
     "Can you tell me a story about {x}?", "I want a story about {x}.", "Make up a story about {x}.", "Write me a tale of {x}.",
     "Write a three sentence story about {x}.",
     "[Please |Could you |Can you |Would you |Now |Hey, |Hi! |I want you to |I need you to |Kindly |Go on and |][write|tell|make up|invent|create|compose|begin] [me |us |][a|a short|a little|a nice|one|another|a brief|a sweet] [bedtime |fairy |good night |funny |kind |][story|tale] [about|of|on|with] {x}[.|]",
+    "[A|One|Another|Some|I want a|I need a|Give me a|Let me hear a] [short |little |nice |bedtime |quick |sweet |][story|tale] [about|of|on|with|featuring|starring] {x}[, please|, now|][.|!|]",
+    "[Please |Could you |Can you |Would you |Now |I want you to |I need you to |Kindly |Just |Quickly |][narrate|spin|think up|tell|write|recount|share|read me] [a|a short|a little|one|another] [story|tale|bedtime story|fairy tale] [in which {x} appears|with {x} in it|where {x} is the hero|about {x}|for {x}|on {x}][.|]",
 )  # fmt: skip
 POEM = ("Write a poem about {x}.", "Write a haiku about {x}.", "A poem about {x}, please.", "Write a short poem on {x}.",
         "Compose a poem about {x}.", "Give me a haiku about {x}.", "Write me a limerick about {x}.")  # fmt: skip
@@ -48,9 +50,9 @@ def subject(d: Draw) -> str:
     if kind < 3:
         return d.of(words.SUBJECTS)
     if kind == 3:
-        return f"{d.of(words.ADJECTIVES)} {d.of(words.NOUNS)}s"
+        return f"{d.term('adjective')} {d.term('noun')}s"
     if kind == 4:
-        return f"the {d.of(words.NOUNS)} of {d.of(words.NOUNS)}"
+        return f"the {d.term('noun')} of {d.term('noun')}"
     return d.nonce()
 
 
@@ -59,8 +61,8 @@ def hero(d: Draw) -> str:
     if kind == 0:
         return d.of(words.NAMES)
     if kind == 1:
-        return f"a {d.of(words.ADJECTIVES)} {d.of(words.NOUNS)}"
-    return f"a {d.of(words.NOUNS)}" if kind == 2 else d.of(words.SUBJECTS)
+        return f"a {d.term('adjective')} {d.term('noun')}"
+    return f"a {d.term('noun')}" if kind == 2 else d.of(words.SUBJECTS)
 
 
 def story(d: Draw) -> Chat:
@@ -83,7 +85,7 @@ def joke(d: Draw) -> Chat:
 
 def live(d: Draw) -> Chat:
     """What only a tool could tell, asked where there is none."""
-    return ask("cannot", d.phrase(LIVE, c=d.of(words.CITIES), n=d.of(words.NAMES)), SORRY)
+    return ask("cannot", d.phrase(LIVE, c=d.term("city"), n=d.of(words.NAMES)), SORRY)
 
 
 def cannot(d: Draw) -> Chat:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from recipes.chat import words
 from recipes.chat.draw import Draw
 from recipes.chat.tasks import relations, worlds
 from recipes.chat.turns import Chat, ask
@@ -20,6 +19,10 @@ DRESS = (
     "<text>{p}</text>\n{q}", "<passage>{p}</passage>\n\n{q}", "<source>{p}</source> {q}",
     "{q}[ Use this text: |\nContext: |\n\nText: | Look here: |\nSource: | (see below)\n| Here is what I know: ]{p}",
     '[I read this|My friend wrote this|It says here|The paper says|We know this|From the web|A page says|They told me]: [{p}|"{p}"][ |\n|\n\n]{q}',
+    "[Here comes|This is|I found|Someone sent me|We got|There is|I have|Let me show you] [a text|a passage|a note|some text|an article|a report|a page|a document][: |:\n|.\n]{p}\n[|\n][{q}|Now, {q}|So: {q}|Well: {q}|Here is my question: {q}]",
+    "{q}\n[---|###|***|===|~~~|```|...]\n{p}[\n---|\n###|\n***|\n===|\n~~~|]",
+    "[Help me with|Explain from|I ask about|My question is about|Look into|Check|Search] [this text|the following text|this passage|this page|this note|the note below][: |:\n|.\n]{p}[\n| |\n\n]{q}",
+    "[TEXT|PASSAGE|CONTEXT|DOC|INFO|DATA|MEMO|INPUT|CONTENT][: |:\n| = |\n]{p}\n[|\n][QUESTION|Q|QUERY|ASK|TASK|TODO|PROMPT][: |:\n| = ]{q}",
 )  # fmt: skip
 GROUNDED = (
     "Answer only from the passage.", "Use only the given context.", "You answer questions about a text.",
@@ -27,6 +30,8 @@ GROUNDED = (
     "If the text does not contain the answer, say you don't know.", "Answer using the search results.",
     "[Answer|Reply|Respond] [only |][from|with|using|based on] the [text|passage|context|document|given information|source]. [If it is not there|If you cannot find it|If the text does not say|If the answer is missing|Otherwise][,] say [that you don't know|you do not know|\"I don't know\"|so].",
     "You are [a careful reader|a reading assistant|a helpful question answering bot|an assistant that reads documents|a search assistant|a librarian who reads texts].",
+    "[Read|Study|Check|Use|Look at] the [text|passage|context|page|document|source] [and answer|and reply|, then answer|before you answer|to answer][ the question| my question| shortly|][.|]",
+    "[Never|Do not|Don't] [guess|invent|make up] [anything|answers|facts|things][: |. |; ][say that you don't know|say you do not know|only use the text|stick to the text|use what is given][.|]",
 )  # fmt: skip
 IN_SYSTEM = (
     "Answer from this text: {p}", "You answer questions about this document.\n\n{p}", "Context:\n{p}", "Use this information: {p}",
@@ -43,11 +48,18 @@ SAYS = (
     "What happened to the {x}?", "Which sentence is about the {x}?", "What is said about the {x}?", "Find the part about the {x}.",
     "What is written about the {x}?", "What does it say about the {x}?", "Quote the sentence about the {x}.",
     "What happened with the {x}?",
+    "[Which|What] [line|sentence|part|statement|phrase] [mentions|is about|speaks of|deals with|talks about|contains|names|has] the {x}?",
+    "[Please |Could you |Can you |Would you |Now |I want you to |I need you to |Kindly |Just |Quickly |][quote|find|show me|give me|copy|repeat|read me|point to] [the line|the sentence|the part|the statement|what is said|the words] [about|on|with|regarding|that mentions|concerning] the {x}[.|]",
+    "[What|Anything|And what|So what] [do we read|do they say|do we learn|does the text tell|is told|is stated|is reported|is noted] about the {x}?",
+    "[What|And what] [became of|was done to|was done with|occurred with|was the fate of|happened then to|did they do with] the {x}?",
 )  # fmt: skip
 WHO = ("Who {v} the {o}?", "Who was it that {v} the {o}?", "Who {v} a {o}?", "Tell me who {v} the {o}.",
        "According to the text, who {v} the {o}?", "Do you know who {v} the {o}?",
     "[Which person|Which one|Which of them|What person|Whose work: who|Name who|Please say who|Find out who] {v} the {o}?",
     "[By whom was the {o} {v}|The {o} was {v} by whom|Who is the one that {v} the {o}|The {o}: who {v} it|Who is said to have {v} the {o}]?",
+    "[Who|Who exactly|Who in the text|And who|So who|Who then|Who here|Who of them] {v} [the|this|that] {o}?",
+    "[Somebody|Someone|One of them|A person] {v} the {o}[. Who|: who|, who| - who] [was it|is that|is it|could that be|was that]?",
+    "[Give me|Tell me|State|Find|Say|Write|Show] [the name of |][the one|whoever|the person|the man or woman|the somebody|the party] [who|that] {v} the {o}[.|]",
 )  # fmt: skip
 IS_IT = ("Is it true that {s}?", "Does the text say that {s}?", "Yes or no: {s}?", "True or not: {s}?",
          "Is this right: {s}?", "Is it correct that {s}?", "Answer yes or no. {s}?",
@@ -56,6 +68,10 @@ IS_IT = ("Is it true that {s}?", "Does the text say that {s}?", "Yes or no: {s}?
     "[According to the text|By the passage|From this|In the text|Going by this|As written], [is it true that |is it so that |]{s}?",
     "{s}[, right?|, yes or no?|, is that so?|, correct?|. True?|. Yes or no?|, is it?]",
     "[The claim|A claim|Statement|Claim|Someone says|He says]: {s}. [Is that true?|Is it right?|Yes or no?|Does the text agree?|Correct?]",
+    "[Would you agree|Do you agree|Can we say|Do we know|Can I say|Is it clear|Do they say|Are we told] that {s}?",
+    "[I think|I believe|I heard|My friend says|It seems|They told me|I read] [that |]{s}[. Am I right?|. Is that so?|. True?|, yes or no?|. Is this correct?|. Does that fit?|. Right?]",
+    "[Verify|Check|Judge|Confirm or deny|Test|Evaluate|Assess][ this|: is it true|: true or false|][:|] {s}[.|?|]",
+    '["{s}"|{s}] [- true or false?|- yes or no?|- is that right?|- correct?|: true?|- does the text say so?|: right or wrong?|- is it so?]',
 )  # fmt: skip
 
 
@@ -105,19 +121,19 @@ def attributes(d: Draw) -> Chat:
 
 def sentences(d: Draw) -> Chat:
     """Sentences about anything; the answer is the one sentence that holds the word asked for, or who did it."""
-    nouns = d.some(words.NOUNS + words.THINGS, d.number(2, 6) * 2)
+    nouns = [*dict.fromkeys(d.term(d.any(("noun", "noun", "thing"))) for _ in range(d.number(2, 6) * 2))]
     rows = []
-    for subject, thing in zip(nouns[::2], nouns[1::2], strict=True):
-        who = worlds.person_name(d) if d.chance(0.4) else f"The {d.of(words.ADJECTIVES)} {subject}"
-        verb, tail = d.of(words.VERBS_PAST), ""
+    for subject, thing in zip(nouns[::2], nouns[1::2], strict=False):
+        who = worlds.person_name(d) if d.chance(0.4) else f"The {d.term('adjective')} {subject}"
+        verb, tail = d.term("verb"), ""
         if d.chance(0.4):
-            tail = f" {d.any(('in', 'near', 'with', 'for', 'behind'))} the {d.of(words.ADJECTIVES)} {d.nonce()}"
+            tail = f" {d.any(('in', 'near', 'with', 'for', 'behind'))} the {d.term('adjective')} {d.nonce()}"
         rows.append((who, verb, thing, f"{who} {verb} the {thing}{tail}."))
     exchanges: list[tuple[str, str]] = []
     for _ in range(d.any((1, 1, 2, 3))):
         who, verb, thing, sentence = d.any(rows)
         if d.chance(0.12):
-            absent = d.of(words.FOODS)
+            absent = d.term("food")
             exchanges.append((d.phrase(SAYS, x=absent), UNKNOWN))
         elif d.chance(0.75):
             exchanges.append((d.phrase(WHO, v=verb, o=thing), who))
@@ -145,6 +161,11 @@ CITED = (
     "[Use|Read|See|From|Search] [the|these] [numbered |][sources|passages|results|documents] [and cite them|and give the number|with citations|and cite the one you used]. {q}",
     "[Question|Q|Query|Ask]: {q} [Cite|Cite the passage|Give the source|Source please|With source]",
     "{q} (cite)", "{q}\nAnswer and cite.",
+    "[Where is it told|Which passage tells|What source says]? {q} [Answer with the source.|Answer and give the number.|Give the answer and the number.|Say it and cite.|Name both.]",
+    "{q} [Please cite.|Include the source.|Include a citation.|Mention the source number.|Quote the number.|Refer to the source.|Put the number of the passage behind it.|Which passage is it from?|Say which one tells it.]",
+    "[Cite|With citation|Citing the source|With the source number|With its number|Including the number][:|,] {q}",
+    "[Find the answer|Look it up|Answer this|Answer my question|Tell me|Reply] [in the sources|in the passages|from the passages|from the results|with citation|and cite][: |. |.\n|:\n]{q}",
+    "{q}[\n| ][Answer, then the source in brackets.|Answer with the number in brackets.|Add the number in brackets.|End with the source number.|Source number at the end.|Answer and number, please.]",
 )  # fmt: skip
 NUMBERED = (
     "[{i}] {s}",
@@ -155,6 +176,13 @@ NUMBERED = (
     "{i}. {s}",
     "Result {i}: {s}",
     "Document [{i}]: {s}",
+    "{i}) {s}",
+    "#{i} {s}",
+    "Text {i}: {s}",
+    "{i} - {s}",
+    "<{i}> {s}",
+    "Item {i}. {s}",
+    "Document {i}\n{s}",
 )
 
 
@@ -225,9 +253,14 @@ def summary(d: Draw) -> Chat:
         one = worlds.thing(d, d.any(tuple(worlds.KINDS)), 4)
         told = [worlds.tell(d, attribute, one.name, value) for attribute, value in one.has.items()]
     else:
-        told = [f"The {d.of(words.ADJECTIVES)} {d.of(words.NOUNS)} {d.of(words.VERBS_PAST)} the {d.of(words.NOUNS)}."]
+        told = [f"The {d.term('adjective')} {d.term('noun')} {d.term('verb')} the {d.term('noun')}."]
     text = " ".join(told + [worlds.filler(d) for _ in range(d.number(0, 3))])
     asks = ("Summarize: {t}", "Summarize this text: {t}", "Summarize the following text in one sentence.\n\n{t}", "{t}\n\nTL;DR",
             "Give me a short summary: {t}", "Please summarize:\n{t}", "{t}\n\nSummarize the above.", "Sum this up: {t}",
-            "Write a one sentence summary of this: {t}", "Summary of: {t}", "Can you summarize this? {t}", "Shorten: {t}")  # fmt: skip
+            "Write a one sentence summary of this: {t}", "Summary of: {t}", "Can you summarize this? {t}", "Shorten: {t}",
+            "[Please |Could you |Can you |Would you |Now |I want you to |Kindly |][summarize|sum up|condense|shorten|compress|boil down|reduce|cut down|recap|abridge] [this|the text|the following|this passage|the passage|this note|what follows][ for me| in a sentence| in one line| briefly|][:|:\n|.\n] {t}",
+            "{t}[\n|\n\n| ][Summary?|Summarize.|In short?|The gist?|What is the main point?|Sum it up.|In one sentence?|Recap?|Make it short.|The short version, please.|Condense this.|Main idea?]",
+            "[Summary|Gist|In short|In brief|Main point|Short version|Abstract|Digest|Recap|Essence|TL;DR|Headline][ of this| of the text| wanted| please|][:|:\n] {t}",
+            "[What is|Tell me|Give me|I need|Write|Show me|Provide] [the gist|the main point|the main idea|a summary|the summary|the short version|a recap|the essence] of [this|the text|this text|the following|the passage|this note][:|?|.] {t}",
+            "[Make|Keep] [this|it|the text|the following] [short|shorter|brief|one sentence|a single sentence][:|.] {t}")  # fmt: skip
     return ask("summary", d.phrase(asks, t=text), told[0])

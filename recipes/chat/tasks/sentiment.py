@@ -15,6 +15,12 @@ GOODS = ("I love this {x}!", "The {x} was {g}.", "What a {g} {x}.", "I really en
     "[Five stars|Thumbs up|Ten out of ten|Highly recommended|Worth every cent|Well done|Could not be better|Exceeded my hopes].",
     "[The staff was|The quality is|The taste is|The service was|The price is|The people were] {g}[ and {g2}|][.|!]",
     "[I am|We are|I was|She is] [so happy|very pleased|delighted|really satisfied|thrilled|glad] [with it|with the {x}|about this {x}].",
+    "[I|We] [could not be|was never|have never been|cannot remember being|was rarely] [happier|more pleased|better served|more satisfied] [with|about] [a|this|the] {x}.",
+    "[Best|Nicest|Finest|Greatest|Loveliest|Sweetest] {x} [ever|in town|I know|of my life|so far|of all|for the money][!|.|]",
+    "[This|The|Our new] {x} [is a dream|is a winner|is a delight|is pure joy|does all I want|never fails|makes me smile|is worth it|beats all others|saved my day|is a bargain].",
+    "[Thank you|Thanks|Bravo|Congratulations|Well done|Hats off|Big praise] [for this {x}|to the team|for such a {g} {x}|everyone|to all][!|.]",
+    "[Will|I will|We will|Would] [buy again|come back|order again|be back|tell my friends|use it every day|keep it forever][!|.]",
+    "[Fast delivery|Quick help|Kind people|A fair price|Good value|No problems|Everything went well|Everything worked|All as promised|Great fun], [I am happy|and {g} too|what a joy|love it|so {g}|we are happy].",
 )  # fmt: skip
 BADS = ("I hate this {x}!", "The {x} was {b}.", "What a {b} {x}.", "I did not enjoy the {x}, it was {b}.", "{b} {x}!",
         "This is the worst {x} I ever had.", "The {x} is {b} and {b2}.", "I would never buy this {x} again.",
@@ -26,6 +32,12 @@ BADS = ("I hate this {x}!", "The {x} was {b}.", "What a {b} {x}.", "I did not en
     "[One star|Thumbs down|Zero out of ten|Not recommended|A waste of money|Never again|Could not be worse|Stay away].",
     "[The staff was|The quality is|The taste is|The service was|The price is|The people were] {b}[ and {b2}|][.|!]",
     "[I am|We are|I was|She is] [so unhappy|very disappointed|upset|really angry|annoyed|sorry] [with it|with the {x}|about this {x}].",
+    "[I|We] [could not be|was never|have never been|cannot remember being|was rarely] [unhappier|more disappointed|more annoyed|worse served] [with|about] [a|this|the] {x}.",
+    "[Worst|Poorest|Saddest|Ugliest|Most stupid|Weakest] {x} [ever|in town|I know|of my life|so far|of all|for the money][!|.|]",
+    "[This|The|Our new] {x} [is a nightmare|is a joke|is a shame|is pure pain|does nothing right|always fails|makes me cry|is not worth it|fell apart|cost me a day|is a scam|stopped working].",
+    "[Shame on you|No thanks|What a shame|I am shocked|I feel cheated|Give me a refund|Big mistake] [for this {x}|to the team|for such a {b} {x}|everyone|to all][!|.]",
+    "[Will not|I will never|We will not|Would not] [buy again|come back|order again|be back|tell my friends|use it again|keep it][!|.]",
+    "[Late delivery|No help|Rude people|An unfair price|Bad value|Only problems|Everything went wrong|Nothing worked|Nothing as promised|No fun], [I am unhappy|and {b} too|what a pain|hate it|so {b}|we are angry].",
 )  # fmt: skip
 ASKS = ("Is this review positive or negative? {t}", "Sentiment: {t}", "What is the sentiment of this text? {t}",
         "Classify the sentiment as positive or negative: {t}", "Positive or negative?\n{t}", 'Review: "{t}"\nSentiment:',
@@ -39,13 +51,18 @@ ASKS = ("Is this review positive or negative? {t}", "Sentiment: {t}", "What is t
     "{t}\n[Positive or negative?|Is the writer happy?|What is the sentiment?|Sentiment?|Is it a good or a bad review?|Which sentiment is this?|Good or bad?]",
     "[Is|Would you say] [this|the following|the text|the comment|the review below|this feedback] [is |]positive or negative[?|:|?\n] {t}",
     "[Does the writer like it|Was the customer happy|Is this a happy customer|Did they like it|Is the author pleased|How does this person feel]? [Answer positive or negative.|Positive or negative?] {t}",
+    "[Please |Could you |Can you |Would you |Now |I want you to |I need you to |Kindly |Just |Quickly |][classify|judge|label|rate|evaluate|categorize|score|mark|sort] [this|the following|the next|the|this short|this new] [review|text|comment|message|sentence|post|feedback|opinion|note] [as positive or negative|by sentiment|by its mood|for sentiment|: positive or negative][:|.\n|\n|:\n] {t}",
+    "[Positive|Good|Happy] or [negative|bad|unhappy|sad]: {t}",
+    '["{t}"|{t}] [- positive or negative?|- good or bad?|- how does that sound?|- which mood is that?|- is that praise?|- happy or not?|: sentiment?|- what is the tone?]',
+    "[What|Which] [feeling|mood|tone|sentiment|attitude|opinion|emotion] [does this show|is in this|is expressed here|do you find here|speaks from this|has this text|do you see in this][?|?\n|:] {t}",
+    '[A customer|A guest|A user|Somebody|A reader|My friend|A client] [wrote|says|said|writes|told us|posted|commented]: [{t}|"{t}"] [Positive or negative?|Was it positive?|Sentiment?|Is that good or bad?|Happy or not?|What is the sentiment?]',
 )  # fmt: skip
 
 
 def judge(d: Draw) -> Chat:
     good = d.chance(0.5)
     thing = (
-        d.of(words.THINGS + words.FOODS)
+        d.term(d.any(("thing", "food")))
         if d.chance(0.6)
         else d.any(("movie", "book", "food", "service", "hotel", "game"))
     )

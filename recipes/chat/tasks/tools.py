@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from recipes.chat import words
 from recipes.chat.draw import Draw
 from recipes.chat.tasks import facts, openers, smalltalk, toolbox, worlds
 from recipes.chat.turns import Chat, call
@@ -14,6 +13,8 @@ SYSTEMS = (
     "You have access to these tools.", "Only use the tools that you are given.", "You are an agent.",
     "You are an app that creates playlists. Only return song names and artists.",
     "[You are|Act as|Be] [an assistant|a bot|an agent|a helper|a service|a system] [with tools|that calls functions|that can use tools|with access to an API|who uses the tools][.| when needed.| if they help.]",
+    "[Call|Use|Pick|Choose|Select] [a tool|the right tool|one of the tools|the tool that fits|functions|tools] [if|when|where|whenever] [you need to|it helps|it is needed|the user asks for it|it fits][.|]",
+    "[There are|You have|Here are|You got|You are given] [some tools|tools|functions|a few tools|several functions][. Use them.| to use.| for your work.|.| that may help.]",
 )  # fmt: skip
 FAILS = ("not found", "timeout", "access denied", "unknown", "no data", "service unavailable")
 
@@ -27,7 +28,7 @@ def result(d: Draw, tool: toolbox.Ready) -> tuple[str, str]:
         text = d.any(
             (
                 worlds.filler(d),
-                " ".join(d.some(words.ADJECTIVES, 2)),
+                " ".join(d.terms("adjective", 2)),
                 f"{toolbox.VALUES['sky'](d)}, {d.number(1, 40)} degrees",
             )
         )
