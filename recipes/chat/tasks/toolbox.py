@@ -292,24 +292,7 @@ def known(d: Draw, tool: Tool) -> Ready:
 
 PREFIXES = ("", "", "target_", "the_", "my_", "input_", "user_", "wanted_")
 SUFFIXES = ("", "", "_name", "_value", "_text", "_1", "_of_interest", "_in")
-DEEDS = (
-    "get",
-    "find",
-    "run",
-    "check",
-    "lookup",
-    "make",
-    "do",
-    "fetch",
-    "query",
-    "call",
-    "api",
-    "tool",
-    "new",
-    "handle",
-    "quick",
-    "my",
-)
+DEEDS = words.bank("get find run check lookup make do fetch query call api tool new handle quick my")
 
 
 def coined(d: Draw, name: str) -> str:
@@ -323,13 +306,9 @@ def coined(d: Draw, name: str) -> str:
     if d.chance(0.3):
         d.random.shuffle(parts)
     style = d.number(0, 5)
-    if style == 0:
-        return parts[0] + "".join(part.capitalize() for part in parts[1:])
-    return (
-        (parts[0].capitalize() + "".join(part.capitalize() for part in parts[1:]))
-        if style == 1
-        else d.any(("_", "_", "_", "-")).join(parts)
-    )
+    if style > 1:
+        return d.any(("_", "_", "_", "-")).join(parts)
+    return "".join(part.capitalize() if style or at else part for at, part in enumerate(parts))
 
 
 def made_up(d: Draw) -> Ready:
