@@ -9,8 +9,8 @@ as `craton worker --ray` does, each on a node of a Ray cluster (of this machine,
 jobs; `--model-ms` is how long the stub takes for a batch, as a model takes that computes.
 
 A server of its own, a bucket of text files of 40 to 60 words, a knowledge base with the packaged small model. The bare model
-is the same engine in a process alone with as many threads, asked for the same texts 64 at a time. Two syncs: of all while
-nobody calls, which is held against the bare model (measured before and after it, the mean of both), and of half as many
+is the same engine in a process alone with as many threads, asked for the same texts 64 at a time. Whatever is measured has
+been loaded before: the bare model by a request, the server by a sync of a few documents. Two syncs: of all while nobody calls, which is held against the bare model (measured before and after it, the mean of both), and of half as many
 more while others call. Prints documents a second and CPU milliseconds a document of all, the largest resident memory
 of the job's worker, and the latency of a control-plane call, of a chat by the sample model and of a question's embedding
 before the second sync and while it runs.
@@ -46,6 +46,7 @@ from tests.running import Running, model_config
 
 ARN = "arn:aws:bedrock:us-east-1::foundation-model/"
 BARE = 2000
+LOADING = 300
 COHERE, PACKAGED = "cohere.embed-english-v3", "craton.minilm-l6-v2"
 CHAT = "craton.chat-mini-v1:0"
 BATCH, PAUSE_S, CALM_S, LOOK_S = 64, 0.1, 15.0, 0.5
@@ -179,14 +180,16 @@ def main() -> None:
         assert server.process is not None
         known = knowledge(server, "bench", config=vector(ARN + given.model))
         threads = os.cpu_count() or 1
+        fill(known, texts_of(LOADING, 40, 60))
+        Synced(known, server.process.pid, LOADING)
         before = bare(texts[:BARE], threads, Path(scratch))
-        fill(known, texts[:quietly])
+        fill(known, texts[:quietly], LOADING)
         quiet = Synced(known, server.process.pid, quietly)
         after = bare(texts[:BARE], threads, Path(scratch))
         alone = (before[0] + after[0]) / 2
         print(f"bare model {alone:.0f} documents/s, {(before[1] + after[1]) / 2:.2f} CPU ms each")
         print(f"sync, nobody calls: {quiet.told}, {quiet.rate / alone:.2f} of the bare model")
-        fill(known, texts[quietly:], quietly)
+        fill(known, texts[quietly:], LOADING + quietly)
         calls = callers(server)
         callers_before = {name: Caller(call) for name, call in calls.items()}
         time.sleep(CALM_S)

@@ -130,7 +130,7 @@ class RagTable(Table, frozen=True):
     document may take, in seconds and in memory of the process that reads it; `parsers`: how many of these.
     """
 
-    documents_at_once: Annotated[int, Meta(ge=1, le=256)] = 96
+    documents_at_once: Annotated[int, Meta(ge=1, le=256)] = 192
     embeddings_at_once: Annotated[int, Meta(ge=1, le=256)] = 16
     document_bytes: Annotated[int, Meta(ge=1)] = 50 * 1024 * 1024
     crawler: bool = False

@@ -96,3 +96,21 @@ def test_who_left_is_not_asked_for() -> None:
         return reader
 
     assert [keys for _, _, keys in asyncio.run(scene()).asked] == [["0"], ["1", "3"]]
+
+
+def test_what_comes_shortly_after_a_request_goes_together() -> None:
+    """One that follows an answer does not go alone: a request of one object costs nearly as much as one of many."""
+
+    async def scene() -> Reader:
+        reader = Reader()
+        reader.open.set()
+        gathering = Gathering(reader)
+        await gathering.read("b", "", "0", "")
+        wants = []
+        for at in range(1, 4):
+            wants.append(asyncio.create_task(gathering.read("b", "", f"{at}", "")))
+            await asyncio.sleep(0)
+        await asyncio.gather(*wants)
+        return reader
+
+    assert [keys for _, _, keys in asyncio.run(scene()).asked] == [["0"], ["1", "2", "3"]]

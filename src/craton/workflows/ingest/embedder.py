@@ -27,7 +27,7 @@ _GOOD = 200
 # What may be the fault of one text, even if no other was embedded yet.
 _TEXTS_OWN = frozenset({400, 413, 422})
 _ROUNDS = 3
-WORTH = 24
+WORTH = 48
 """Texts that are worth a call while another is under way: enough for a model to compute them together."""
 
 

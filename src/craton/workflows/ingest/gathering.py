@@ -1,6 +1,7 @@
 """Small objects that are wanted at about the same time, had by one request.
 
-Owns what goes together: the first object goes at once, what is wanted while a request is under way goes with the next.
+Owns what goes together: the first object goes at once, what is wanted while a request is under way and shortly after it
+goes with the next.
 It must not know what the objects are for, nor what is done about one that could not be had.
 """
 
@@ -18,6 +19,10 @@ from craton.workflows.tools import ObjectReader
 MOST = 32
 """Objects in one request: the gateway is at it about as long as others may be kept waiting."""
 AT_ONCE = 2
+LINGER_S = 0.1
+"""How long after a request others wait to be joined. A job has some hundred milliseconds of work in hand meanwhile, and a
+request for a third as many objects costs nearly as much.
+"""
 
 Held: TypeAlias = tuple[str, bytes]
 """An object's ETag and its bytes."""
@@ -36,6 +41,7 @@ class Gathering:
         self._reader = reader
         self._queue: deque[_Want] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._lingering: asyncio.TimerHandle | None = None
 
     async def read(self, bucket: str, owner: str, key: str, etag: str) -> Held | None:
         """The object in this state; None if it cannot be had so."""
@@ -45,10 +51,15 @@ class Gathering:
         return await want.done
 
     def _begin(self) -> None:
-        while self._queue and (not self._tasks or (len(self._queue) >= MOST and len(self._tasks) < AT_ONCE)):
+        while self._queue and self._is_time():
             task = asyncio.create_task(self._ask(self._together()))
             self._tasks.add(task)
             task.add_done_callback(self._ended)
+
+    def _is_time(self) -> bool:
+        if len(self._queue) >= MOST:
+            return len(self._tasks) < AT_ONCE
+        return not self._tasks and self._lingering is None
 
     def _together(self) -> list[_Want]:
         """The next of one bucket, those that nobody waits for any more left out."""
@@ -64,6 +75,13 @@ class Gathering:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        if self._lingering is not None:
+            self._lingering.cancel()
+        self._lingering = asyncio.get_running_loop().call_later(LINGER_S, self._linger_no_more)
+        self._begin()
+
+    def _linger_no_more(self) -> None:
+        self._lingering = None
         self._begin()
 
     async def _ask(self, wants: Sequence[_Want]) -> None:
