@@ -6,8 +6,6 @@ kept as it was put. It must not know the operations that set it, nor how logs ar
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 
 from craton.infra.store.port import Resource
@@ -53,25 +51,6 @@ class StoredTerms(msgspec.Struct, frozen=True, array_like=True):
     account: str
     region: str
     terms: bytes
-
-
-def row_arn(account: str, region: str) -> str:
-    """The row of an account in a region. Ours, not AWS's: there it has no name."""
-    return f"arn:craton:bedrock:{region}:{account}:{KIND}"
-
-
-def new_row(account: str, region: str, body: bytes, now: datetime) -> Resource:
-    """The row; `body` is a LoggingConfig as JSON."""
-    return Resource(
-        account=account,
-        region=region,
-        kind=KIND,
-        id=KIND,
-        arn=row_arn(account, region),
-        created_at=now,
-        updated_at=now,
-        body=body,
-    )
 
 
 def terms_of(row: Resource) -> StoredTerms:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from craton.context import Call
-from craton.features.inference.routing.retention import RetentionBody, new_row, row_arn
+from craton.features.inference.routing.retention import KIND, RetentionBody
 from craton.infra.store.port import Resource, Transaction
+from craton.infra.store.regional import regional_arn, regional_row
 from craton.services import stored
 from craton.services.operation import operation
 
@@ -30,7 +31,7 @@ async def get_account_data_retention(
     call: Call, req: GetAccountDataRetentionRequest
 ) -> GetAccountDataRetentionResponse:
     call.authorize("bedrock:GetAccountDataRetention", "*")
-    arn = row_arn(call.account, call.region)
+    arn = regional_arn(KIND, call.account, call.region)
     with stored.faults("data retention mode"):
         row = await call.app.storage.read(lambda reader: reader.get(arn))
     # So every new account begins (user guide, "Data retention").
@@ -42,7 +43,7 @@ async def put_account_data_retention(
     call: Call, req: PutAccountDataRetentionRequest
 ) -> PutAccountDataRetentionResponse:
     call.authorize("bedrock:PutAccountDataRetention", "*")
-    fresh = new_row(call.account, call.region, req.mode, call.now())
+    fresh = regional_row(KIND, call.account, call.region, msgspec.json.encode(RetentionBody(req.mode)), call.now())
 
     def work(transaction: Transaction) -> Resource:
         row = transaction.get(fresh.arn)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -44,24 +43,6 @@ class StoredMode(msgspec.Struct, frozen=True, array_like=True):
     account: str
     region: str
     mode: Mode
-
-
-def row_arn(account: str, region: str) -> str:
-    """The row of an account in a region. Ours, not AWS's: there it has no name."""
-    return f"arn:craton:bedrock:{region}:{account}:{KIND}"
-
-
-def new_row(account: str, region: str, mode: Mode, now: datetime) -> Resource:
-    return Resource(
-        account=account,
-        region=region,
-        kind=KIND,
-        id=KIND,
-        arn=row_arn(account, region),
-        created_at=now,
-        updated_at=now,
-        body=msgspec.json.encode(RetentionBody(mode)),
-    )
 
 
 def stored_modes(store: Reader) -> list[StoredMode]:
