@@ -169,7 +169,7 @@ mountain island valley planet teacher farmer captain doctor lion rabbit dragon r
 storm cloud rain snow fire stone metal paper glass music story game system network computer server program database user
 team company customer project report meeting budget contract law science history art sport health money energy water
 house door road city country world child family friend dog cat bird fish tree flower fruit bread wine car plane bus light
-sound color number word question answer idea plan problem result test model data cloud service price market bank""")
+sound color number word question answer idea plan problem result test model data folder service price market bank""")
 
 ADJECTIVES = bank("""old new big small quiet loud bright dark warm cold tall short heavy light clean dirty happy sad brave calm
 wise gentle proud lazy busy clever strange simple modern ancient famous secret broken golden silver wooden green red blue

@@ -12,7 +12,8 @@ import pytest
 from recipes.chat import mix, turns
 from recipes.chat.draw import Draw, is_held_out, pair_is_held_out, word_is_held_out
 from recipes.chat.evaluate import TASKS, held_out
-from recipes.chat.tasks import numbers, tools
+from recipes.chat.lexicon import KINDS
+from recipes.chat.tasks import numbers, toolbox, tools
 
 TEMPLATE = Path(turns.__file__).with_name("chat_template.jinja")
 
@@ -64,6 +65,25 @@ def test_no_list_entry_on_both_sides() -> None:
     assert seen | kept == set(items)
     assert kept == {at for at in items if is_held_out(at, 20)}
     assert not seen & kept
+
+
+def test_words_that_are_scored_are_not_learned() -> None:
+    """A word of any kind that an evaluation draws never stands where training draws one of that kind."""
+    train, held = Draw(1), Draw(1, held_out=True)
+    for kind, (entries, further) in KINDS.items():
+        kept = {held.term(kind) for _ in range(300)}
+        assert kept <= set(entries), kind
+        assert not kept & set(further), kind
+        assert not kept & {train.term(kind) for _ in range(1500)}, kind
+
+
+def test_tools_have_names_that_no_list_holds() -> None:
+    """So that training reads a name from its definition; an evaluation has the names that people give."""
+    listed = {name for tool in toolbox.TOOLS for name in tool.names}
+    trained = {toolbox.known(Draw(seed), toolbox.TOOLS[0]).name for seed in range(60)}
+    scored = {toolbox.known(Draw(seed, held_out=True), toolbox.TOOLS[0]).name for seed in range(60)}
+    assert len(trained - listed) > 20
+    assert scored <= listed
 
 
 def test_no_sum_on_both_sides() -> None:
