@@ -60,7 +60,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m recipes.image.make", description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="checkpoints and losses")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--begin", type=Path, help="directory with weights of another run, such as recipes/image/begun")
+    parser.add_argument("--begin", type=Path, help="directory with weights of another run, for a new run to go on from")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--trained", action="store_true", help="take the checkpoints as they are")
     asked = parser.parse_args()

@@ -244,7 +244,7 @@ def shortened(kept: Path, target: Path) -> None:
     torch.save({"step": state["step"], "average": average}, target)
 
 
-STEPS = {"text": 1500, "decoder": 3600, "classifier": 6000, "unet": 12_000}
+STEPS = {"text": 1500, "decoder": 3600, "classifier": 6000, "unet": 13_500}
 """What each stage takes; later ones begin from earlier ones."""
 
 
@@ -267,7 +267,7 @@ def main() -> None:
     parser.add_argument("stage", choices=tuple(STEPS))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--begin", type=Path, help="directory with weights of another run, such as recipes/image/begun")
+    parser.add_argument("--begin", type=Path, help="directory with weights of another run, for a new run to go on from")
     parser.add_argument("--device", default="cpu", help="cpu, or where torch computes: cuda")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, help="pictures a step and process")

@@ -54,6 +54,12 @@ _GROUND_WORDS = (
     "on a {} ground",
 )
 _OPENINGS = ("", "", "", "draw", "a picture of", "an image of", "a drawing of", "please paint", "show me")
+# Openings of words that the model does not know, so that what stands before the thing, whatever it is, changes nothing.
+_STRANGE_OPENINGS = (
+    "render", "sketch us", "produce an image with", "we need a drawing with", "there is", "a scene with", "photo of", "design",
+    "could you draw", "give us an image showing", "generate", "a drawing with", "an image with", "let me see", "imagine now",
+)  # fmt: skip
+_STRANGE_SHARE = 0.3
 # Ways of saying that training never sees.
 _HELD_OPENINGS = ("", "a painting of", "create an image of", "i want", "make a picture with")
 _NOISE = ("simple", "flat", "nice", "clean", "bright", "geometric", "minimal")
@@ -68,6 +74,8 @@ def say(scene: Scene, rng: random.Random, *, held_out: bool = False) -> str:
     else:
         said = f"{named[0]} {rng.choice(_PLACE_WORDS[scene.where])}"
     opening = rng.choice(_HELD_OPENINGS if held_out else _OPENINGS)
+    if not held_out and rng.random() < _STRANGE_SHARE:
+        opening = rng.choice(_STRANGE_OPENINGS)
     ground = rng.choice(_GROUND_WORDS).format(_color(scene.background, rng))
     if scene.background == "white" and rng.random() < 0.6:
         ground = ""

@@ -17,6 +17,7 @@ from craton.config_watching import Watching
 
 DEFAULT_PORT = 8765
 SAMPLE_MODEL = "craton.chat-mini-v3:0"
+SAMPLE_PAINTER = "craton.image-mini-v2:0"
 
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
@@ -62,7 +63,7 @@ class StandinsTable(Table, frozen=True):
     model: str = SAMPLE_MODEL
     embedding: str = ""
     rerank: str = ""
-    image: str = ""
+    image: str = SAMPLE_PAINTER
 
 
 class StoreTable(Table, frozen=True):

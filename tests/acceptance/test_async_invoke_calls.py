@@ -80,7 +80,7 @@ def test_an_image_model_takes_its_own_body(runtime: Any, s3: Any) -> None:
     found = done(runtime, CANVAS, PAINTING)
     reply = json.loads(read(s3, uri_of(found) + "/output.json"))
     assert len(reply["images"]) == 1
-    assert manifest(s3, found)["madeBy"] == {"standin": "craton.image-mini-v1:0"}
+    assert manifest(s3, found)["madeBy"] == {"standin": "craton.image-mini-v2:0"}
 
 
 def test_marengo_answers_in_one_file(runtime: Any, s3: Any) -> None:

@@ -57,7 +57,7 @@ def test_a_film_comes_as_aws_shows_it(runtime: Any, s3: Any) -> None:
     assert found["modelArn"].endswith(f"foundation-model/{REEL}")
     assert found["submitTime"] <= found["endTime"]
     told = manifest(s3, found)
-    assert told["madeBy"] == {"standin": "craton.image-mini-v1:0"}
+    assert told["madeBy"] == {"standin": "craton.image-mini-v2:0"}
     assert told["invocationArn"] == arn
     status = json.loads(read(s3, uri + "/video-generation-status.json"))
     assert status["fullVideo"] == {"status": "SUCCESS", "location": uri + "/output.mp4"}

@@ -61,7 +61,7 @@ def test_awss_example_of_sdxl(server: Running) -> None:
     artifact = reply["artifacts"][0]
     assert (artifact["finishReason"], artifact["seed"]) == ("SUCCESS", 7)
     assert opened(artifact["base64"]).size == (1024, 1024)
-    assert headers["x-craton-standin"] == "craton.image-mini-v1:0"
+    assert headers["x-craton-standin"] == "craton.image-mini-v2:0"
     assert "x-amzn-bedrock-input-token-count" not in headers
     assert int(headers["x-amzn-bedrock-invocation-latency"]) > 0
 
