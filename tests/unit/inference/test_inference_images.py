@@ -118,7 +118,7 @@ def test_another_schema_is_translated_and_its_losses_told() -> None:
 
 def test_a_stand_in_never_sees_a_native_body() -> None:
     """It answers through the canon and says who it is."""
-    found, call = routes("", BRUSH), Call()
+    found, call = routes('[standins]\nimage = ""\n', BRUSH), Call()
     assert invoke(found, TITAN, TEXT, call)["images"] == ["aGk="]
     assert call.response_headers == [(b"x-craton-standin", b"brush")]
     assert found.by_id[TITAN].targets[0].provider.bodies == []
