@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Sequence
 from typing import TypeVar
 
-from recipes.chat.lexicon import KINDS
+from recipes.chat.lexicon import BANKED, LEXICON, TO_BLEND
 from recipes.chat.words import bank
 
 T = TypeVar("T")
@@ -141,15 +141,17 @@ class Draw:
         return text, fresh
 
     def term(self, kind: str) -> str:
-        """A word of a kind (`lexicon.KINDS`): in training mostly none of its bank, so that nothing is learned by heart."""
-        entries, further = KINDS[kind]
+        """A word of a kind (`lexicon.LEXICON`): in training mostly none of its bank, so that nothing is learned by heart."""
+        entries, further = LEXICON[kind]
         where = 0 if self.held_out else self.number(0, 9)
-        if where < 3:
+        if where < 2:
             return self.of(entries)
-        if where < 8:
+        if where < 6:
             return self.any(further)
         word = self.nonce()
-        return f"{word}ed" if kind == "verb" else word.capitalize() if kind == "city" else word
+        if kind == "verb":
+            return f"{word}ed" if f"{word}ed" not in BANKED else self.term(kind)
+        return word.capitalize() if kind == "city" else word
 
     def terms(self, kind: str, count: int) -> list[str]:
         """`count` different words of a kind."""
@@ -182,15 +184,28 @@ class Draw:
                 return left, right
 
     def nonce(self, syllables: int = 0) -> str:
-        """A made-up word in lower case, of one to three syllables, from this side of the wall."""
+        """A made-up word in lower case, of one to three syllables or of two halves, from this side of the wall.
+
+        Halves of English words are for training alone: a word never met has the pieces of words that were, in another row.
+        """
         while True:
-            if self.chance(0.12):
+            if not self.held_out and not syllables and self.chance(0.45):
+                word = self.blend()
+            elif self.chance(0.12):
                 word = "".join(self.any("abcdefghijklmnopqrstuvwxyz") for _ in range(self.number(3, 8)))
             else:
                 count = syllables or self.any((1, 2, 2, 2, 3))
                 word = "".join(self.any(ONSETS) + self.any(VOWELS) for _ in range(count))
                 word += self.any(CODAS) if self.chance(0.6) else ""
-            if word_is_held_out(word) == self.held_out:
+            if word_is_held_out(word) == self.held_out and (self.held_out or word not in BANKED):
+                return word
+
+    def blend(self) -> str:
+        """The front of one English word and the back of another."""
+        while True:
+            front, back = self.any(TO_BLEND), self.any(TO_BLEND)
+            word = front[: self.number(1, len(front) - 1)] + back[self.number(1, len(back) - 1) :]
+            if 3 <= len(word) <= 11:
                 return word
 
     def phrase(self, templates: Sequence[str], **slots: object) -> str:

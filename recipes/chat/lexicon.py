@@ -117,17 +117,18 @@ Memphis Metz Minneapolis Mombasa Monterrey Nagoya Nantes Nashville Newark Newcas
 Orlando Palermo Parma Philadelphia Pisa Pittsburgh Plymouth Pune Quebec Raleigh Recife Reims Rotterdam Sacramento Salzburg Sapporo
 Sheffield Stuttgart Surat Swansea Tampa Toledo Toulouse Trieste Tucson Tulsa Utrecht Verona Wellingborough Winnipeg York""")
 
-_BANKS = {
-    "noun": words.NOUNS, "adjective": words.ADJECTIVES, "verb": words.VERBS_PAST, "thing": words.THINGS, "food": words.FOODS,
-    "job": words.JOBS, "pet": words.PETS, "hobby": words.HOBBIES, "color": words.COLOURS, "city": words.CITIES,
+_PAIRS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
+    "noun": (words.NOUNS, _NOUNS), "adjective": (words.ADJECTIVES, _ADJECTIVES), "verb": (words.VERBS_PAST, _VERBS),
+    "thing": (words.THINGS, _THINGS), "food": (words.FOODS, _FOODS), "job": (words.JOBS, _JOBS), "pet": (words.PETS, _PETS),
+    "hobby": (words.HOBBIES, _HOBBIES), "color": (words.COLOURS, _COLOURS), "city": (words.CITIES, _CITIES),
 }  # fmt: skip
-_FURTHER = {
-    "noun": _NOUNS, "adjective": _ADJECTIVES, "verb": _VERBS, "thing": _THINGS, "food": _FOODS,
-    "job": _JOBS, "pet": _PETS, "hobby": _HOBBIES, "color": _COLOURS, "city": _CITIES,
-}  # fmt: skip
-_TAKEN = {word for entries in _BANKS.values() for word in entries} | {*words.GOOD, *words.BAD}
+_TAKEN = {word for entries, _ in _PAIRS.values() for word in entries} | {*words.GOOD, *words.BAD}
 
-KINDS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
-    kind: (entries, tuple(word for word in _FURTHER[kind] if word not in _TAKEN)) for kind, entries in _BANKS.items()
+LEXICON: dict[str, tuple[Sequence[str], Sequence[str]]] = {
+    kind: (entries, tuple(word for word in further if word not in _TAKEN))
+    for kind, (entries, further) in _PAIRS.items()
 }
 """Kind of word: its bank, which has a held-out part, and further words, none of which is held out anywhere."""
+TO_BLEND = tuple(word.lower() for _, further in LEXICON.values() for word in further)
+BANKED = frozenset(word.lower() for word in _TAKEN)
+"""In lower case: the further words, of whose halves new words are made, and the words of banks, which those must not be."""

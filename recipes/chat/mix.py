@@ -16,10 +16,10 @@ COPY: tuple[tuple[Maker, float], ...] = (
     (copying.case, 6), (smalltalk.talk, 3), (facts.capital, 4), (smalltalk.named, 5),
 )  # fmt: skip
 FULL: tuple[tuple[Maker, float], ...] = (
-    (smalltalk.talk, 8), (smalltalk.named, 3), (facts.capital, 9), (facts.fact, 10), (copying.echo, 6), (copying.case, 3), (copying.letters, 4),
+    (smalltalk.talk, 8), (smalltalk.named, 3), (facts.capital, 9), (facts.fact, 10), (copying.echo, 6), (copying.case, 6), (copying.letters, 8),
     (copying.which_word, 1), (copying.lookup, 4), (copying.to_json, 2), (numbers.add, 8), (numbers.drill, 8),
-    (sentiment.judge, 8), (passages.attributes, 12), (passages.general, 12), (passages.cited, 12), (passages.sentences, 8), (passages.yes_no, 8), (passages.checked, 6),
-    (passages.summary, 2), (extract.fields, 12), (tools.use, 16), (tools.without, 4), (formats.formed, 8), (formats.persona, 4),
+    (sentiment.judge, 8), (passages.attributes, 12), (passages.general, 12), (passages.cited, 18), (passages.sentences, 12), (passages.yes_no, 8), (passages.checked, 6),
+    (passages.summary, 4), (extract.fields, 16), (tools.use, 16), (tools.without, 4), (formats.formed, 8), (formats.persona, 4),
     (formats.greeting, 2), (openers.story, 2), (openers.poem, 1), (openers.joke, 1), (openers.cannot, 4), (openers.live, 2), (openers.strange, 1),
 )  # fmt: skip
 PHASES = {"copy": COPY, "full": FULL}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from recipes.chat import words
 from recipes.chat.draw import Draw
-from recipes.chat.lexicon import KINDS as KINDS_OF_WORD
+from recipes.chat.lexicon import LEXICON
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ def name_of(d: Draw, kind: str) -> str:
 def value_of(d: Draw, key: str) -> str:
     """A value for an attribute, from this side of the wall."""
     kind = "thing" if key == "product" else key
-    if kind in KINDS_OF_WORD and kind != "city":
+    if kind in LEXICON and kind != "city":
         return d.term(kind)
     if key == "known":
         return d.of(FLAVOUR) if d.held_out or d.chance(0.4) else f"{d.term('adjective')} {d.term('noun')}s"

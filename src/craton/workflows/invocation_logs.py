@@ -15,7 +15,7 @@ from craton.features.invocations import terms
 from craton.features.invocations.delivery import STREAM, Delivery, SinkFailed
 from craton.features.invocations.notice import KIND
 from craton.infra.cipher.port import CipherError
-from craton.infra.store.regional import regional_arn
+from craton.infra.store.own_rows import own_arn
 from craton.workflows.workflow import Job, JobFailed, workflow
 
 _LINGER_S = 5.0
@@ -33,7 +33,7 @@ async def nothing_to_mark(job: Job, message: str) -> None:
 @workflow(KIND, failed=nothing_to_mark)
 async def deliver(job: Job) -> None:
     """Deliver until nothing has come for a while; a sink that is away is asked again, ever more seldom."""
-    arn = regional_arn(terms.KIND, job.account, job.region)
+    arn = own_arn(terms.KIND, job.account, job.region)
 
     async def in_force() -> bytes | None:
         row = await job.tools.storage.read(lambda store: store.get(arn))

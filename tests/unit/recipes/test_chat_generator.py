@@ -12,7 +12,7 @@ import pytest
 from recipes.chat import mix, turns
 from recipes.chat.draw import Draw, is_held_out, pair_is_held_out, word_is_held_out
 from recipes.chat.evaluate import TASKS, held_out
-from recipes.chat.lexicon import KINDS
+from recipes.chat.lexicon import BANKED, LEXICON
 from recipes.chat.tasks import numbers, toolbox, tools
 
 TEMPLATE = Path(turns.__file__).with_name("chat_template.jinja")
@@ -70,11 +70,18 @@ def test_no_list_entry_on_both_sides() -> None:
 def test_words_that_are_scored_are_not_learned() -> None:
     """A word of any kind that an evaluation draws never stands where training draws one of that kind."""
     train, held = Draw(1), Draw(1, held_out=True)
-    for kind, (entries, further) in KINDS.items():
+    for kind, (entries, further) in LEXICON.items():
         kept = {held.term(kind) for _ in range(300)}
         assert kept <= set(entries), kind
         assert not kept & set(further), kind
         assert not kept & {train.term(kind) for _ in range(1500)}, kind
+
+
+def test_made_up_words_are_never_those_that_are_scored() -> None:
+    """Training joins halves of English words; what comes out is no word of a bank."""
+    train = Draw(1)
+    made = {train.nonce() for _ in range(20_000)}
+    assert not made & BANKED
 
 
 def test_tools_have_names_that_no_list_holds() -> None:

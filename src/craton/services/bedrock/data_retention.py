@@ -12,8 +12,8 @@ import msgspec
 
 from craton.context import Call
 from craton.features.inference.routing.retention import KIND, RetentionBody
+from craton.infra.store.own_rows import own_arn, own_row
 from craton.infra.store.port import Resource, Transaction
-from craton.infra.store.regional import regional_arn, regional_row
 from craton.services import stored
 from craton.services.operation import operation
 
@@ -31,7 +31,7 @@ async def get_account_data_retention(
     call: Call, req: GetAccountDataRetentionRequest
 ) -> GetAccountDataRetentionResponse:
     call.authorize("bedrock:GetAccountDataRetention", "*")
-    arn = regional_arn(KIND, call.account, call.region)
+    arn = own_arn(KIND, call.account, call.region)
     with stored.faults("data retention mode"):
         row = await call.app.storage.read(lambda reader: reader.get(arn))
     # So every new account begins (user guide, "Data retention").
@@ -43,7 +43,7 @@ async def put_account_data_retention(
     call: Call, req: PutAccountDataRetentionRequest
 ) -> PutAccountDataRetentionResponse:
     call.authorize("bedrock:PutAccountDataRetention", "*")
-    fresh = regional_row(KIND, call.account, call.region, msgspec.json.encode(RetentionBody(req.mode)), call.now())
+    fresh = own_row(KIND, call.account, call.region, msgspec.json.encode(RetentionBody(req.mode)), call.now())
 
     def work(transaction: Transaction) -> Resource:
         row = transaction.get(fresh.arn)

@@ -13,8 +13,8 @@ import msgspec
 from craton.aws.wire.faults import validation
 from craton.context import Call
 from craton.features.invocations.terms import KIND, Terms, read
+from craton.infra.store.own_rows import own_arn, own_row
 from craton.infra.store.port import Resource, Transaction
-from craton.infra.store.regional import regional_arn, regional_row
 from craton.services import stored
 from craton.services.operation import operation
 
@@ -42,7 +42,7 @@ async def put_configuration(
     body = msgspec.json.encode(on | {name: value for name, value in given.items() if value is not None})
     terms = read(body)
     await check(call, terms)
-    fresh = regional_row(KIND, call.account, call.region, body, call.now())
+    fresh = own_row(KIND, call.account, call.region, body, call.now())
 
     def work(transaction: Transaction) -> Resource:
         row = transaction.get(fresh.arn)
@@ -74,7 +74,7 @@ async def get_configuration(
     call: Call, req: GetModelInvocationLoggingConfigurationRequest
 ) -> GetModelInvocationLoggingConfigurationResponse:
     call.authorize("bedrock:GetModelInvocationLoggingConfiguration", "*")
-    arn = regional_arn(KIND, call.account, call.region)
+    arn = own_arn(KIND, call.account, call.region)
     with stored.faults("logging configuration"):
         row = await call.app.storage.read(lambda reader: reader.get(arn))
     return {} if row is None else {"loggingConfig": msgspec.json.decode(row.body)}
@@ -85,7 +85,7 @@ async def delete_configuration(
     call: Call, req: DeleteModelInvocationLoggingConfigurationRequest
 ) -> DeleteModelInvocationLoggingConfigurationResponse:
     call.authorize("bedrock:DeleteModelInvocationLoggingConfiguration", "*")
-    arn = regional_arn(KIND, call.account, call.region)
+    arn = own_arn(KIND, call.account, call.region)
 
     def work(transaction: Transaction) -> None:
         if transaction.get(arn) is not None:

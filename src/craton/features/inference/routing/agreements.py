@@ -12,6 +12,7 @@ from datetime import datetime
 
 import msgspec
 
+from craton.infra.store.own_rows import own_arn, own_row
 from craton.infra.store.port import GLOBAL, Resource
 from craton.models.catalog.rows import Model
 
@@ -42,22 +43,12 @@ class StoredAgreement(msgspec.Struct, frozen=True, array_like=True):
 
 
 def row_arn(account: str, kind: str, ident: str) -> str:
-    """The row of an account. Ours, not AWS's: there it has no name."""
-    return f"arn:craton:bedrock::{account}:{kind}/{ident}"
+    """The row of an account."""
+    return own_arn(kind, account, GLOBAL, ident)
 
 
 def new_row(account: str, kind: str, ident: str, body: msgspec.Struct, now: datetime) -> Resource:
-    return Resource(
-        account=account,
-        region=GLOBAL,
-        kind=kind,
-        id=ident,
-        arn=row_arn(account, kind, ident),
-        status=ACTIVE,
-        created_at=now,
-        updated_at=now,
-        body=msgspec.json.encode(body),
-    )
+    return own_row(kind, account, GLOBAL, msgspec.json.encode(body), now, ident=ident, status=ACTIVE)
 
 
 def agreement_of(row: Resource) -> StoredAgreement:
