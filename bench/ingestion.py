@@ -49,7 +49,7 @@ BARE = 2000
 LOADING = 300
 COHERE, PACKAGED = "cohere.embed-english-v3", "craton.minilm-l6-v2"
 CHAT = "craton.chat-mini-v1:0"
-BATCH, PAUSE_S, CALM_S, LOOK_S = 64, 0.1, 15.0, 0.5
+BATCH, PAUSE_S, CALM_S, LOOK_S = 64, 0.1, 30.0, 0.5
 
 
 class Caller:

@@ -30,6 +30,7 @@ from craton.infra.compute.process import die_with_parent, raise_file_limit
 from craton.infra.control.client import ControlClient
 from craton.infra.control.home import control_path
 from craton.infra.control.wire import ControlFault, ControlLost
+from craton.infra.heap import settle_heap
 from craton.infra.identities.vault import Vault
 from craton.infra.jobs.employ import KINDS, Assignment
 from craton.infra.jobs.hold import Hold
@@ -90,6 +91,7 @@ async def _work(
     loop = asyncio.get_running_loop()
     for signum in _ENDING:
         loop.add_signal_handler(signum, opened.worker.end)
+    settle_heap()
     on_ready()
     try:
         await opened.worker.run()

@@ -8,7 +8,6 @@ drain). Must not know: the application, which `target` names and whose factory o
 from __future__ import annotations
 
 import asyncio
-import gc
 import importlib
 import os
 import signal
@@ -26,11 +25,10 @@ from craton.front.tls import Files
 from craton.front.turn import Receive, Scope, Send
 from craton.infra.compute.process import die_with_parent
 from craton.infra.control.client import ControlClient
+from craton.infra.heap import settle_heap
 
 _CLOSE_S = 2.0
 _LAST_WORDS_S = 0.5
-# Requests leave no cycles but those of errors: to look for them at every 700 objects costs more than it finds.
-_GC_THRESHOLDS = (10_000, 20, 50)
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 """The signals that ask for the end. The supervisor holds them back until somebody listens for them."""
@@ -101,10 +99,7 @@ async def _work(assignment: Assignment) -> None:
     app = opening.result()
     if not control.has_subscriber:
         control.subscribe(_ignore)
-    # What is loaded now stays: the collector need not walk it again at each full collection.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
+    settle_heap()
     connections = Connections(app, assignment.limits, secure=assignment.tls is not None)
     entrance = Entrance(
         connections, assignment.listener, assignment.backlog, assignment.tls, is_unix=assignment.is_unix

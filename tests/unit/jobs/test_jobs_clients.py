@@ -6,10 +6,11 @@ import os
 from datetime import UTC, datetime
 
 import pytest
+from botocore.utils import parse_timestamp
 
 from craton.aws.access.credentials import root_principal
 from craton.infra.identities.sessions import Sessions
-from craton.workflows.clients import Clients, Endpoint, leave_profiles
+from craton.workflows.clients import Clients, Endpoint, leave_profiles, when
 from craton.workflows.credentials import RenewedSessions, Standing
 
 HERE = Endpoint("http://127.0.0.1:9")
@@ -48,3 +49,20 @@ def test_nothing_leads_a_client_astray(service: str, monkeypatch: pytest.MonkeyP
     assert frozen.access_key == made.keys().access_key_id
     assert sessions.open(frozen.token) is not None
     client.close()
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["2026-11-24T02:50:00.123Z", "2026-11-24T02:50:00Z", "2026-11-24T02:50:00+05:30", "2026-11-24", "20261124",
+     "2026-11-24T02:50:00", "Tue, 24 Nov 2026 02:50:00 GMT", "1700000000", 1700000000, 1700000000.25],
+)  # fmt: skip
+def test_times_in_replies_are_what_botocore_reads(told: str | float) -> None:
+    """However a service writes a time, a job's client gives the moment that any client gives."""
+    found, expected = when(told), parse_timestamp(told)
+    assert found == expected
+    assert found.utcoffset() == expected.utcoffset()
+
+
+def test_what_is_no_time_is_refused() -> None:
+    with pytest.raises(ValueError, match="Invalid timestamp"):
+        when("soon")
