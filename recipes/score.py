@@ -39,7 +39,8 @@ def embedding(directory: Path) -> Mapping[str, float]:
 
 
 MODELS: dict[str, Scores] = {
-    "chat-mini-v1": chat.scores, "chat-mini-v2": chat.scores, "chat-mini-v3": chat.scores, "image-mini-v2": image, "minilm-l6-v2": embedding,
+    "chat-mini-v1": chat.scores, "chat-mini-v2": chat.scores, "chat-mini-v3": chat.scores,
+    "chat-mini-v4": chat.scores, "image-mini-v2": image, "minilm-l6-v2": embedding,
 }  # fmt: skip
 BESIDE = frozenset({"minilm-l6-v2"})
 """Models that a package of their own carries."""

@@ -34,7 +34,7 @@ API, streams, tool calls, JSON schemas, and the test suite of an application. It
 | licence | Apache-2.0, as the project |
 
 No text of others was used: word lists, facts and sentence templates were written for this project, and made-up words
-come from syllables. What the training mix holds follows what the model still gets wrong on fresh text of the training side.
+come from syllables, or from halves of listed ones. What the training mix holds follows what the model still gets wrong on fresh text of the training side.
 
 ## Scores
 

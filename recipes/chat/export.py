@@ -24,7 +24,7 @@ from recipes.chat.evaluate import averaged
 from recipes.chat.model import Decoder, save_hugging_face
 from recipes.chat.turns import CALL_END, CALL_START
 
-MODEL_ID = "craton.chat-mini-v3:0"
+MODEL_ID = "craton.chat-mini-v4:0"
 LARGEST_BYTES = 12_000_000
 TEMPLATE = Path(__file__).with_name("chat_template.jinja")
 

@@ -48,7 +48,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--minutes", type=float, required=True, help="training time of the processor, earlier legs included"
     )
-    parser.add_argument("--id", default="craton.chat-mini-v3:0")
+    parser.add_argument("--id", default="craton.chat-mini-v4:0")
     parser.add_argument("--begin", type=Path, help="checkpoint of another run whose weights a new run begins with")
     parser.add_argument("--layers", type=int, default=8, help="layers of a run that begins with another's weights")
     parser.add_argument("--rate", type=float, default=1.0, help="factor of the learning rates")

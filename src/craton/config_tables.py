@@ -16,7 +16,7 @@ from craton.config_places import PlaceTable
 from craton.config_watching import Watching
 
 DEFAULT_PORT = 8765
-SAMPLE_MODEL = "craton.chat-mini-v3:0"
+SAMPLE_MODEL = "craton.chat-mini-v4:0"
 SAMPLE_PAINTER = "craton.image-mini-v2:0"
 
 Positive = Annotated[float, Meta(gt=0)]

@@ -21,7 +21,7 @@ from tests.acceptance.resources import CONFIG as ACCOUNTS
 from tests.acceptance.resources import FM, OTHER_KEY, OTHER_SECRET, refused
 from tests.running import Running
 
-MINI = "craton.chat-mini-v3:0"
+MINI = "craton.chat-mini-v4:0"
 TITAN = "amazon.titan-text-express-v1:0:8k"
 OUTSIDE = "anthropic.claude-3-haiku-20240307-v1:0"
 CONFIG = f"""{ACCOUNTS}

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 
 from tests.running import Running
 
-MODEL = "craton.chat-mini-v3:0"
+MODEL = "craton.chat-mini-v4:0"
 CONTEXT = 2048
 SHORT = {"maxTokens": 24}
 STRANGE = {

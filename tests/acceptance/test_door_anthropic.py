@@ -280,7 +280,7 @@ def test_tokens_are_counted(served: Served, client: anthropic.Anthropic) -> None
     counted = client.messages.count_tokens(model=CLAUDE, messages=HELLO, system="Be brief", tools=TOOLS)
     assert counted.input_tokens == 42
     assert "max_tokens" not in served.sent()
-    own = client.messages.count_tokens(model="craton.chat-mini-v3:0", messages=HELLO)
+    own = client.messages.count_tokens(model="craton.chat-mini-v4:0", messages=HELLO)
     assert own.input_tokens > 0
     with pytest.raises(anthropic.BadRequestError, match="doesn't support counting tokens"):
         client.messages.count_tokens(model=TITAN, messages=HELLO)
@@ -388,7 +388,7 @@ def test_what_is_not_built_says_so(client: anthropic.Anthropic) -> None:
 
 def test_the_sample_model_answers(client: anthropic.Anthropic) -> None:
     """The model in the box streams, and calls no vendor."""
-    with client.messages.stream(model="craton.chat-mini-v3:0", max_tokens=20, messages=HELLO) as stream:
+    with client.messages.stream(model="craton.chat-mini-v4:0", max_tokens=20, messages=HELLO) as stream:
         final = stream.get_final_message()
     assert final.content[0].type == "text"
     assert final.usage.output_tokens > 0

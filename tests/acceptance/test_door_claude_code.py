@@ -188,7 +188,7 @@ def test_every_way_to_think(served: Served, key: str, thinking: dict[str, Any]) 
 def test_tokens_of_a_task_are_counted(served: Served, key: str) -> None:
     """The same members without a limit."""
     body = {k: v for k, v in conversation().items() if k not in ("max_tokens", "metadata")}
-    for model in (CLAUDE, "craton.chat-mini-v3:0"):
+    for model in (CLAUDE, "craton.chat-mini-v4:0"):
         answer, data = ask(
             served, "POST", "/v1/messages/count_tokens?beta=true", {"x-api-key": key}, {"model": model, **body}
         )

@@ -452,7 +452,7 @@ def test_what_is_not_built_says_so(client: openai.OpenAI) -> None:
 
 def test_the_sample_model_answers(served: Served, client: openai.OpenAI) -> None:
     """The model in the box, whole and as a stream, and a stand-in that names itself."""
-    own = "craton.chat-mini-v3:0"
+    own = "craton.chat-mini-v4:0"
     reply = client.chat.completions.create(model=own, messages=HELLO, max_tokens=20)
     assert reply.choices[0].message.content
     streamed = client.chat.completions.create(model=own, messages=HELLO, max_tokens=20, stream=True, temperature=0)

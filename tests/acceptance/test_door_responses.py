@@ -340,7 +340,7 @@ def test_what_a_target_lacks_is_named_as_it_was_sent(served: Served, client: ope
 
 def test_the_sample_model_answers(client: openai.OpenAI) -> None:
     """The model in the box, whole and as a stream."""
-    own = "craton.chat-mini-v3:0"
+    own = "craton.chat-mini-v4:0"
     assert client.responses.create(model=own, input="Hello", max_output_tokens=20).output_text
     with client.responses.stream(model=own, input="Hello", max_output_tokens=20) as stream:
         assert stream.get_final_response().output_text

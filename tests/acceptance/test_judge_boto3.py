@@ -178,7 +178,7 @@ def test_count_tokens_counts(runtime) -> None:
         > short["inputTokens"]
         > 0
     )
-    own = runtime.count_tokens(modelId="craton.chat-mini-v3:0", input={"converse": {"messages": HELLO}})
+    own = runtime.count_tokens(modelId="craton.chat-mini-v4:0", input={"converse": {"messages": HELLO}})
     assert own["inputTokens"] > 0
 
 

@@ -17,7 +17,7 @@ PROFILE = "arn:aws:bedrock:us-east-1:000000000000:inference-profile/us."
 
 def test_the_sample_model_is_cited(shelf: Library) -> None:
     """With nothing but what is in the box: the answer's part rests on the stored chunk that says it."""
-    answer = shelf.ask("How many employees does Brightwater have?", model="craton.chat-mini-v3:0")
+    answer = shelf.ask("How many employees does Brightwater have?", model="craton.chat-mini-v4:0")
     (reference,) = answer["citations"][0]["retrievedReferences"]
     assert reference["content"] == {"type": "TEXT", "text": BRIGHTWATER}
     assert reference["location"] == {"type": "S3", "s3Location": {"uri": shelf.uri("brightwater.txt")}}
@@ -30,7 +30,7 @@ def test_the_sample_model_is_cited(shelf: Library) -> None:
 def test_a_stand_in_says_so(shelf: Library) -> None:
     """A model of the catalog without a target is answered for by the sample model, and the answer names it."""
     answer = shelf.ask("Where is Brightwater based?", model="anthropic.claude-instant-v1")
-    assert answer["ResponseMetadata"]["HTTPHeaders"]["x-craton-standin"] == "craton.chat-mini-v3:0"
+    assert answer["ResponseMetadata"]["HTTPHeaders"]["x-craton-standin"] == "craton.chat-mini-v4:0"
     assert parts(answer) == [("Lisbon", ["brightwater.txt"])]
 
 

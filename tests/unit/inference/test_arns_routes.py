@@ -22,7 +22,7 @@ from craton.models.dialects.dialect import Dialect, Shown
 ACCOUNT, REGION = "123456789012", "us-east-1"
 OTHER = "999999999999"
 HAIKU = "anthropic.claude-3-haiku-20240307-v1:0"
-SAMPLE = LocalModel(id="craton.chat-mini-v3:0", directory="/nowhere")
+SAMPLE = LocalModel(id="craton.chat-mini-v4:0", directory="/nowhere")
 HEAD = f"arn:aws:bedrock:{REGION}:{ACCOUNT}:"
 IMPORTED = f"{HEAD}imported-model/aaaaaaaaaaaa"
 PROVISIONED = f"{HEAD}provisioned-model/bbbbbbbbbbbb"

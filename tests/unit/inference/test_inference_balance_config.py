@@ -17,7 +17,7 @@ from craton.models.catalog.rows import load
 from craton.models.dialects.all import dialect_named
 
 CATALOG = load()
-SAMPLE = LocalModel(id="craton.chat-mini-v3:0", directory="/nowhere")
+SAMPLE = LocalModel(id="craton.chat-mini-v4:0", directory="/nowhere")
 TARGET = '[[model.target]]\nprovider = "openai"\nbase_url = "http://h/v1"\n'
 MODEL = '[[model]]\nid = "m"\n'
 

@@ -158,7 +158,7 @@ def test_such_models_do_not_stream() -> None:
 
 def test_a_chat_model_does_not_embed() -> None:
     """Whoever asks for vectors of it is told."""
-    chat = resolved("anthropic.claude-v2", LocalModel(id="craton.chat-mini-v3:0", directory="/nowhere"))
+    chat = resolved("anthropic.claude-v2", LocalModel(id="craton.chat-mini-v4:0", directory="/nowhere"))
     call: Any = Call()
     with pytest.raises(Fault, match="is not an embedding model"):
         asyncio.run(embed.embed(call, chat, EmbedRequest(items=[Item("x")])))

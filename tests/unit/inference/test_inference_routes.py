@@ -18,7 +18,7 @@ CATALOG = load()
 ACCOUNT, REGION = "123456789012", "us-east-1"
 HAIKU = "anthropic.claude-3-haiku-20240307-v1:0"
 SONNET = "anthropic.claude-3-7-sonnet-20250219-v1:0"
-SAMPLE = LocalModel(id="craton.chat-mini-v3:0", directory="/nowhere")
+SAMPLE = LocalModel(id="craton.chat-mini-v4:0", directory="/nowhere")
 
 
 class Silent:

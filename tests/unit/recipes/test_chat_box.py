@@ -16,7 +16,7 @@ from recipes.chat.turns import CALL_END, CALL_START, SPECIALS
 BOX = Path(str(resources.files("craton.engine"))) / "box"
 
 
-@pytest.fixture(params=["chat-mini-v1", "chat-mini-v2", "chat-mini-v3"])
+@pytest.fixture(params=["chat-mini-v1", "chat-mini-v2", "chat-mini-v3", "chat-mini-v4"])
 def box(request: pytest.FixtureRequest) -> Path:
     """Each version: an old one stays, for the custom models that rest on it."""
     return BOX / str(request.param)
