@@ -76,7 +76,7 @@ SQL = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(libraries: Running) -> Running:
     """With a role for every knowledge base here."""
     libraries.client("iam").create_role(RoleName="librarian", AssumeRolePolicyDocument=TRUST)

@@ -19,12 +19,12 @@ CUSTOM = {
 GUEST = {"Principal": {"AWS": f"arn:aws:iam::{OTHER}:root"}}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(libraries: Running) -> Running:
     return libraries
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared(server: Running) -> Knowledge:
     """A managed knowledge base without documents."""
     return knowledge(server, "shared", config={"type": "MANAGED"}, source={"dataSourceConfiguration": CUSTOM})

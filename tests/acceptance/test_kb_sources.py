@@ -16,18 +16,18 @@ LAMBDA = "arn:aws:lambda:us-east-1:000000000000:function:cut"
 S3 = {"type": "S3", "version": "1", "connectionConfiguration": {"bucketName": "library-bucket"}}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(libraries: Running) -> Running:
     return libraries
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def library(server: Running) -> Knowledge:
     """A knowledge base of vectors."""
     return knowledge(server, "sources")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def managed(server: Running) -> Knowledge:
     """A knowledge base whose store and model are the service's."""
     return knowledge(
